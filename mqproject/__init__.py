@@ -1,0 +1,1 @@
+"""The project's wiring: settings, URLs and server entry points."""

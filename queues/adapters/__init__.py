@@ -1,0 +1,1 @@
+"""Adapters: the port over each provider. Nothing else in the project imports a broker."""

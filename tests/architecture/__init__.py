@@ -1,0 +1,1 @@
+"""What the whole repository promises of itself: its imports, sizes, docs and commands."""
