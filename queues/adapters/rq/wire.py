@@ -1,0 +1,170 @@
+"""A job as RQ's hash holds it: RQ's own fields, and ours packed into few.
+
+A hash of many or long fields leaves Redis' compact encoding, and then each field costs an
+allocation; so the options are one short text in the field `mq`:
+`priority|attempts|kind:base:cap:jitter|timeout|keep completed|keep failed`, in milliseconds.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, Literal, cast
+
+import msgspec
+
+from queues.adapters.base import Prepared, read_body, utc
+from queues.adapters.rq.keys import decode_id
+from queues.jobs import MILLISECOND, Attempt, Backoff, JobOptions, JobState, QueueJob, Retention
+from queues.priorities import Priority
+
+STATES: Final[Mapping[bytes, JobState]] = {
+    b"queued": JobState.WAITING,
+    b"started": JobState.ACTIVE,
+    b"scheduled": JobState.DELAYED,
+    b"finished": JobState.COMPLETED,
+    b"failed": JobState.FAILED,
+}
+STATUSES: Final[Mapping[JobState, str]] = {state: status.decode() for status, state in STATES.items()}
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return a duration as whole milliseconds, the smallest at 1."""
+    return max(1, round(duration / MILLISECOND)) if duration else 0
+
+
+@lru_cache(maxsize=1024)
+def pack(options: JobOptions) -> str:
+    """Return options as the text of the field `mq`."""
+    backoff = options.backoff
+    return "|".join(
+        (
+            str(options.priority.value),
+            str(options.attempts),
+            f"{backoff.kind}:{milliseconds(backoff.base)}:{milliseconds(backoff.cap)}:{backoff.jitter:g}",
+            str(milliseconds(options.timeout)),
+            _pack_retention(options.remove_on_complete, "remove_on_complete"),
+            _pack_retention(options.remove_on_fail, "remove_on_fail"),
+        )
+    )
+
+
+def _pack_retention(value: object, name: str) -> str:
+    retention = Retention.parse(value, name)
+    if retention.age is not None:
+        return f"a{milliseconds(retention.age)}"
+    return "" if retention.count is None else str(retention.count)
+
+
+@lru_cache(maxsize=1024)
+def unpack(packed: str) -> JobOptions:
+    """Return the options that `pack` was given, without delay and job id.
+
+    A job that RQ itself enqueued has none: it gets the defaults.
+    """
+    if not packed:
+        return JobOptions()
+    priority, attempts, backoff, timeout, keep_completed, keep_failed = packed.split("|")
+    kind, base, cap, jitter = backoff.split(":")
+    return JobOptions(
+        priority=Priority(int(priority)),
+        attempts=int(attempts),
+        backoff=Backoff(
+            kind=cast(Literal["fixed", "exponential"], kind),
+            base=int(base) * MILLISECOND,
+            cap=int(cap) * MILLISECOND,
+            jitter=float(jitter),
+        ),
+        timeout=int(timeout) * MILLISECOND,
+        remove_on_complete=_unpack_retention(keep_completed),
+        remove_on_fail=_unpack_retention(keep_failed),
+    )
+
+
+def _unpack_retention(text: str) -> Retention | int | None:
+    if text.startswith("a"):
+        return Retention(age=int(text[1:]) * MILLISECOND)
+    return int(text) if text else None
+
+
+def write_data(job: Prepared) -> tuple[bytes, int]:
+    """Return RQ's `data` of a job, and how much of it says what the job does.
+
+    RQ's JSON form of a call: function name, instance, arguments, keyword arguments.
+    """
+    head = b'["' + job.name.encode() + b'",null,[],'
+    return head + job.body + b"]", len(head) + job.data_length
+
+
+def read_data(data: bytes) -> tuple[str, bytes]:
+    """Return the job name and the JSON object of RQ's `data`; both empty when it is not one of ours."""
+    head, separator, rest = data.partition(b'",null,[],')
+    if not separator or not head.startswith(b'["') or not rest.endswith(b"]"):
+        return "", data
+    return head[2:].decode(errors="replace"), rest[:-1]
+
+
+def read_time(text: bytes | None) -> datetime | None:
+    """Return a time as RQ writes it; None when there is none."""
+    return datetime.fromisoformat(text.decode()) if text else None
+
+
+def read_job(
+    queue: str, encoded_id: str, fields: Mapping[bytes, bytes], available_at: float | None = None
+) -> QueueJob[Any]:
+    """Return a job as the port shows it, from its hash and, when delayed, its due time."""
+    job_id = decode_id(encoded_id)
+    created_at = read_time(fields.get(b"created_at")) or utc(0)
+    entered_at = read_time(fields.get(b"enqueued_at")) or created_at
+    name, body = read_data(fields.get(b"data", b""))
+    data, metadata = read_body(body, job_id, created_at)
+    options = unpack(fields.get(b"mq", b"").decode())
+    state = STATES.get(fields.get(b"status", b""), JobState.FAILED)
+    result = fields.get(b"result")
+    ended_at = read_time(fields.get(b"ended_at"))
+    return QueueJob(
+        id=job_id,
+        name=name or "unknown",
+        queue=queue,
+        data=data,
+        options=options,
+        metadata=metadata,
+        state=state,
+        created_at=created_at,
+        progress=float(fields.get(b"mq_progress", 0)),
+        result=msgspec.json.decode(result) if result else None,
+        failed_reason=fields.get(b"exc_info", b"").decode(errors="replace") or None,
+        attempts_made=int(fields.get(b"mq_runs", 0)),
+        stalls=int(fields.get(b"mq_stalls", 0)),
+        attempts=_read_log(fields.get(b"mq_log", b"")),
+        available_at=utc(available_at) if available_at is not None else entered_at,
+        processed_at=read_time(fields.get(b"started_at")),
+        finished_at=ended_at if state in {JobState.COMPLETED, JobState.FAILED} else None,
+        worker=fields.get(b"worker_name", b"").decode() or None,
+    )
+
+
+class LogEntry(msgspec.Struct, array_like=True):
+    """What is kept of an attempt that did not complete: its number, its milliseconds, its error."""
+
+    number: int
+    ran_for_ms: int
+    error: str
+
+
+_LOG_ENTRY: Final = msgspec.json.Decoder(LogEntry)
+
+
+def _read_log(log: bytes) -> tuple[Attempt, ...]:
+    attempts = []
+    for line in log.splitlines():
+        ended_ms, _, entry = line.partition(b" ")
+        read = _LOG_ENTRY.decode(entry)
+        attempts.append(
+            Attempt(
+                number=read.number,
+                ended_at=utc(int(ended_ms) / 1000),
+                duration=timedelta(milliseconds=read.ran_for_ms),
+                error=read.error,
+            )
+        )
+    return tuple(attempts)

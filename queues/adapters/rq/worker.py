@@ -1,0 +1,155 @@
+"""The worker class that `rqworker` and `rqworker-pool` load: RQ's record, our loop.
+
+It registers, beats, obeys suspend, stop-job and shutdown as RQ's tools expect, and runs no RQ
+scheduler and no RQ maintenance: leases, delays and retention are ours.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import django
+from django.apps import apps
+from redis.exceptions import RedisError
+from rq import worker_registration
+from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
+from rq.worker import WorkerStatus
+from rq.worker.base import BaseWorker
+
+from queues.adapters.rq.keys import decode_id, encode_id
+from queues.conf import WorkerConf, queue_conf, worker_conf
+from queues.registry import registry
+from queues.worker.loop import Worker as Loop
+from queues.worker.process import WorkerProcess, leave
+
+RECORD_SECONDS: Final = 3.0
+RECORD_TTL: Final = 30
+log: Final = logging.getLogger("queues.worker")
+
+
+class Worker(BaseWorker):
+    """An RQ worker whose jobs are run by the platform's loop."""
+
+    loop: Loop
+    conf: WorkerConf | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take RQ's arguments; jobs are JSON, whatever serializer was asked for."""
+        kwargs["serializer"] = JSONSerializer
+        # RQ would ask Redis for our address here, and Redis may be away just now.
+        kwargs["prepare_for_work"] = False
+        super().__init__(*args, **kwargs)
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
+        self._over = threading.Event()
+
+    def work(
+        self,
+        burst: bool = False,  # noqa: FBT001, FBT002 - RQ's signature
+        logging_level: str | None = None,
+        date_format: str = "",
+        log_format: str = "",
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,  # noqa: FBT001, FBT002 - as above
+        dequeue_strategy: Any = None,
+    ) -> bool:
+        """Run jobs until stopped; return whether any ran. Delays need no scheduler, so none starts."""
+        if not apps.ready:
+            django.setup()
+        names = self.queue_names()
+        confs = [queue_conf(name) for name in names]
+        self.loop = Loop(
+            [registry[name] for name in names],
+            self.name,
+            self.conf or worker_conf(),
+            lease=min(conf.lease.total_seconds() for conf in confs),
+            result_bytes=min(conf.result_bytes for conf in confs),
+            swept=[registry[name] for name in registry],
+            burst=burst,
+            max_jobs=max_jobs,
+            max_idle=max_idle_time,
+        )
+        self.birth_date = self.last_heartbeat = now()
+        recorder = threading.Thread(target=self._keep_record, name="queues-record", daemon=True)
+        recorder.start()
+        log.info("worker started", extra={"worker": self.name, "pid": os.getpid(), "queues": names})
+        try:
+            WorkerProcess(self.loop).run()
+        finally:
+            self._over.set()
+            recorder.join(RECORD_SECONDS)
+            self._end_record()
+            log.info("worker ended", extra={"worker": self.name, "completed": self.loop.completed})
+        ran = bool(self.loop.completed or self.loop.failed)
+        leave(self.loop)
+        return ran
+
+    # RQ's record of the worker
+
+    def _keep_record(self) -> None:
+        """Write the whole record at every beat, so that one that Redis lost comes back."""
+        subscribed = False
+        while not self._over.is_set():
+            try:
+                self._write_record()
+                if not subscribed:
+                    self.subscribe()  # type: ignore[no-untyped-call]
+                    subscribed = True
+                self.loop.outage.over()
+            except RedisError as exc:
+                self.loop.outage.seen(exc)
+            self._over.wait(RECORD_SECONDS)
+
+    def _write_record(self) -> None:
+        loop = self.loop
+        running = loop.running
+        self.last_heartbeat = now()
+        self._state = WorkerStatus.BUSY if running else WorkerStatus.IDLE
+        record: dict[Any, Any] = {
+            **self.serialize(),
+            "state": self._state,
+            "successful_job_count": loop.completed,
+            "failed_job_count": loop.failed,
+            "total_working_time": f"{loop.working_seconds:.6f}",
+            "current_job": encode_id(running[0].consumer.queue.name, running[0].id) if running else "",
+        }
+        with self.connection.pipeline() as pipeline:
+            pipeline.hset(self.key, mapping=record)
+            pipeline.expire(self.key, RECORD_TTL)
+            worker_registration.register(self, pipeline)
+            pipeline.execute()
+        for queue in self.queues:
+            worker_registration.clean_worker_registry(queue)
+
+    def _end_record(self) -> None:
+        try:
+            with self.connection.pipeline() as pipeline:
+                worker_registration.unregister(self, pipeline)
+                pipeline.hset(self.key, "death", utcformat(now()))
+                pipeline.expire(self.key, RECORD_TTL)
+                pipeline.execute()
+            self.unsubscribe()  # type: ignore[no-untyped-call]
+        except RedisError as exc:
+            log.warning("worker record not ended", extra={"error": type(exc).__name__})
+
+    # RQ's commands
+
+    def handle_payload(self, message: Mapping[str, Any]) -> None:
+        """Obey a command that RQ's tools sent: shutdown, stop-job, stop-execution, kill-horse."""
+        try:
+            payload = JSONSerializer.loads(message["data"])
+            command, job_id = payload["command"], decode_id(str(payload.get("job_id", "")))
+        except (ValueError, KeyError, TypeError):
+            log.warning("unreadable worker command")
+            return
+        if command == "shutdown":
+            self.loop.stop()
+        elif command in {"stop-job", "stop-execution"}:
+            found = self.loop.cancel(job_id)
+            log.info("stop-job", extra={"job_id": job_id, "found": found})
+        else:
+            log.warning("worker command not known", extra={"command": command})

@@ -1,0 +1,1 @@
+"""The worker: runs jobs from any provider's consumers. It knows no provider."""

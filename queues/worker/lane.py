@@ -1,0 +1,76 @@
+"""One queue of a worker: what it has in flight, and the thread that waits for its next job."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from queues.errors import QueueError, QueueUnavailable
+from queues.ports import Consumer, Delivery, Settlement
+from queues.worker.outage import Outage
+
+WAIT_SECONDS: Final = 2.0
+
+
+class Lane:
+    """The jobs of one consumer. `ready` says that a reservation may find one."""
+
+    def __init__(self, consumer: Consumer, changed: Callable[[], None], outage: Outage) -> None:
+        """Take the consumer, whom to tell when a job may be there, and the worker's outage."""
+        self.consumer = consumer
+        self.name = consumer.queue.name
+        self.settlements: deque[Settlement] = deque()
+        self.in_flight: set[Delivery] = set()
+        self.lock = threading.Lock()
+        self.ready = True
+        self._changed = changed
+        self._outage = outage
+        self._dry = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"queues-wait-{self.name}", daemon=True)
+
+    def start(self) -> None:
+        """Start waiting for jobs."""
+        self._thread.start()
+
+    def took(self, deliveries: list[Delivery]) -> None:
+        """Count deliveries as in flight."""
+        with self.lock:
+            self.in_flight.update(deliveries)
+
+    def gave(self, deliveries: list[Delivery]) -> None:
+        """Count deliveries as settled."""
+        with self.lock:
+            self.in_flight.difference_update(deliveries)
+
+    def held(self) -> list[Delivery]:
+        """Return what is in flight now."""
+        with self.lock:
+            return list(self.in_flight)
+
+    def run_dry(self) -> None:
+        """Say that the queue had no more; the waiting thread says when it may have."""
+        self.ready = False
+        self._dry.set()
+
+    def stop(self) -> None:
+        """End the waiting thread."""
+        self._stop.set()
+        self._dry.set()
+        try:
+            self.consumer.wake()
+        except QueueUnavailable as exc:
+            self._outage.seen(exc)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self._dry.wait()
+            self._dry.clear()
+            if self._stop.is_set():
+                return
+            try:
+                self.consumer.wait(WAIT_SECONDS)
+            except QueueError as exc:
+                self._stop.wait(self._outage.seen(exc))
+            self.ready = True
+            self._changed()

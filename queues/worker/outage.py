@@ -1,0 +1,43 @@
+"""Says that the provider is away: once when it begins, once a minute, and when it is back."""
+
+import logging
+import threading
+import time
+from typing import Final
+
+REMIND_SECONDS: Final = 60.0
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 1.0
+log: Final = logging.getLogger("queues.worker")
+
+
+class Outage:
+    """What all threads of a worker know of their provider. Logs at most one line a second."""
+
+    def __init__(self) -> None:
+        """Start with the provider there."""
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._said = 0.0
+        self._pause = FIRST_PAUSE
+
+    def seen(self, error: Exception) -> float:
+        """Note a failed call; return the seconds to wait before the next."""
+        with self._lock:
+            now = time.monotonic()
+            if self._since is None:
+                self._since = now
+            if now - self._said >= (REMIND_SECONDS if self._said > self._since else 1.0):
+                self._said = now
+                log.warning("provider unavailable", extra={"error": str(error), "for_s": round(now - self._since, 1)})
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            return self._pause
+
+    def over(self) -> None:
+        """Note a call that succeeded."""
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None:
+                log.warning("provider available again", extra={"after_s": round(time.monotonic() - self._since, 1)})
+            self._since, self._pause = None, FIRST_PAUSE

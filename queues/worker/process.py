@@ -1,0 +1,70 @@
+"""A worker as a process: signals, the loop's own thread, and how it ends."""
+
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Final
+
+from queues.worker.loop import Worker
+
+CHECK_SECONDS: Final = 1.0
+log: Final = logging.getLogger("queues.worker")
+
+
+class WorkerProcess:
+    """Runs a worker until it ends by itself or by TERM or INT; twice ends it at once."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Take the worker to run."""
+        self.worker = worker
+        self._signals = 0
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        os.set_blocking(self._read, False)
+
+    def run(self) -> None:
+        """Run to the end. The loop has a thread of its own, for a handler may take no lock."""
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        thread = threading.Thread(target=self.worker.run, name="queues-loop")
+        thread.start()
+        try:
+            self._watch(thread)
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(self._read)
+            os.close(self._write)
+
+    def _watch(self, thread: threading.Thread) -> None:
+        obeyed = 0
+        while thread.is_alive():
+            select.select([self._read], [], [], CHECK_SECONDS if obeyed == 0 else 0.05)
+            try:
+                os.read(self._read, 64)
+            except BlockingIOError:
+                pass
+            while obeyed < self._signals:
+                obeyed += 1
+                log.info("stopping" if obeyed == 1 else "stopping at once")
+                self.worker.stop()
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+
+
+def leave(worker: Worker) -> None:
+    """End the process; one whose job threads will not end is replaced by a new one."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if worker.stuck:
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very command again
+    if worker.running:
+        # An abandoned thread must not run on while the interpreter waits for it.
+        os._exit(0)
