@@ -1,0 +1,1 @@
+"""Messages and alerts to Slack."""
