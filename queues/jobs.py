@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
+import msgspec
+
 from queues.errors import InvalidOptions
 from queues.metadata import JobMetadata
 from queues.priorities import Priority
@@ -210,9 +212,8 @@ class Attempt:
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueJob[T]:
-    """A job as its queue knows it.
+class QueueJob[T](msgspec.Struct, frozen=True, kw_only=True):
+    """A job as its queue knows it. A struct, since adding makes one for each job.
 
     `data` is the payload that was given, or, when the job was read back, its JSON object.
     `duplicate` says that `add` found the job already there. `attempts_made` counts the runs

@@ -7,10 +7,10 @@ processor enqueues inherits it. Pure values: nothing here imports Django or a br
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 from queues.errors import InvalidMetadata
@@ -71,8 +71,10 @@ class JobMetadata:
 
 
 def _check_text(value: object, field: str, *, least: int) -> None:
-    if not isinstance(value, str) or not least <= len(value) <= TEXT_LENGTH:
-        raise InvalidMetadata(f"{field} must be a string of {least} to {TEXT_LENGTH} characters.", field=field)
+    if not isinstance(value, str) or not least <= len(value) <= TEXT_LENGTH or "\0" in value:
+        raise InvalidMetadata(
+            f"{field} must be a string of {least} to {TEXT_LENGTH} characters, none of them NUL.", field=field
+        )
 
 
 def _check_kind(value: object, field: str, kind: type) -> None:
@@ -80,27 +82,52 @@ def _check_kind(value: object, field: str, kind: type) -> None:
         raise InvalidMetadata(f"{field} is a {type(value).__name__}; it must be a {kind.__name__}.", field=field)
 
 
-_current: ContextVar[JobMetadata | None] = ContextVar("queues_current_metadata", default=None)
+class HasMetadata(Protocol):
+    """A job that runs, which builds its metadata only when somebody asks."""
+
+    @property
+    def metadata(self) -> JobMetadata:
+        """Return the job's metadata."""
+        ...
+
+
+_current: ContextVar[HasMetadata | None] = ContextVar("queues_current_metadata", default=None)
 
 
 def current_metadata() -> JobMetadata | None:
     """Return the metadata of the job that is running here, if one is."""
-    return _current.get()
+    owner = _current.get()
+    return None if owner is None else owner.metadata
 
 
 @contextmanager
 def use_metadata(metadata: JobMetadata) -> Iterator[None]:
     """Let jobs that are added inside the block inherit `metadata`."""
-    token = _current.set(metadata)
+    token = use_metadata_of(_Given(metadata))
     try:
         yield
     finally:
-        _current.reset(token)
+        forget_metadata(token)
+
+
+def use_metadata_of(owner: HasMetadata) -> Token[HasMetadata | None]:
+    """Let jobs that are added from here on inherit the owner's metadata, until `forget_metadata`."""
+    return _current.set(owner)
+
+
+def forget_metadata(token: Token[HasMetadata | None]) -> None:
+    """Undo `use_metadata_of`."""
+    _current.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    metadata: JobMetadata
 
 
 def new_metadata(source: str = "queues") -> JobMetadata:
     """Return metadata for a new job: the running job's flow and user, else a flow of its own."""
-    parent = _current.get()
+    parent = current_metadata()
     if parent is None:
         return JobMetadata(correlation_id=str(uuid4()), source=source)
     return replace(parent, timestamp=datetime.now(UTC))

@@ -5,6 +5,7 @@ Pure values: nothing here imports Django or a broker.
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from queues.errors import InvalidJobName, InvalidQueueName
@@ -33,13 +34,18 @@ def check_job_name(name: object) -> str:
     Lower-case words joined by dots, at least two of them, then a version from v1 up:
     `transaction.settlement.v1`, `notification.email.send.v2`.
     """
-    if isinstance(name, str) and len(name) <= JOB_NAME_LENGTH and _JOB_NAME.fullmatch(name):
+    if isinstance(name, str) and _is_job_name(name):
         return name
     raise InvalidJobName(
         f"{name!r:.80} is not a job name: write lower-case words joined by dots, at least two, "
         "and a version from v1 up, such as 'transaction.settlement.v1'.",
         field="name",
     )
+
+
+@lru_cache(maxsize=1024)
+def _is_job_name(name: str) -> bool:
+    return len(name) <= JOB_NAME_LENGTH and _JOB_NAME.fullmatch(name) is not None
 
 
 def check_queue_name(name: object) -> str:

@@ -18,25 +18,45 @@ from queues.metadata import JobMetadata
 from queues.names import check_job_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob:
     """The job that a processor is running, for those that ask for it.
 
-    `attempt` is 1 for the first run. `idempotency_key` is the same for every run of the job,
-    for calls to outside systems.
+    `attempt` is 1 for the first run. The metadata is built when it is first asked for, since
+    most jobs never do.
     """
 
-    id: str
-    queue: str
-    name: str
-    attempt: int
-    attempts: int
-    metadata: JobMetadata
-    report: Callable[[float], None]
+    __slots__ = ("_metadata", "attempt", "attempts", "id", "name", "queue", "report")
+
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002 - the field's name in the port
+        queue: str,
+        name: str,
+        attempt: int,
+        attempts: int,
+        metadata: JobMetadata | Callable[[], JobMetadata],
+        report: Callable[[float], None],
+    ) -> None:
+        """Hold what the worker knows; `report` takes the progress."""
+        self.id = id
+        self.queue = queue
+        self.name = name
+        self.attempt = attempt
+        self.attempts = attempts
+        self.report = report
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> JobMetadata:
+        """Return who asked for the job, on whose behalf, and which flow it belongs to."""
+        if not isinstance(self._metadata, JobMetadata):
+            self._metadata = self._metadata()
+        return self._metadata
 
     @property
     def idempotency_key(self) -> str:
-        """Return a key that every run of this job shares and no other job has."""
+        """Return a key for calls to outside systems: every run of this job shares it, and no other job has it."""
         return f"{self.queue}:{self.id}"
 
     @property

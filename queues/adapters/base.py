@@ -3,12 +3,13 @@
 An adapter gets prepared jobs, each complete and encoded, and only has to store them.
 """
 
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import uuid4
+
+import msgspec
 
 from queues.codec import decode_object, encode
 from queues.conf import QueueConf
@@ -19,11 +20,12 @@ from queues.names import check_job_name
 from queues.ports import GenericQueue
 
 BULK_JOBS: Final = 10_000
+# 128 random bits: no two jobs get the same id.
+ID_BYTES: Final = 16
 STALLED: Final = "stalled more often than the crash limit allows"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A job that is valid in every part. Its first `data_length` bytes say what it does."""
 
     id: str
@@ -56,7 +58,8 @@ class AdapterQueue(GenericQueue[Any]):
         self, name: str, data: Any, options: JobOptions | None = None, *, metadata: JobMetadata | None = None
     ) -> QueueJob[Any]:
         """Add one job; see the port."""
-        return self._store([self._prepare(name, data, options, metadata)])[0]
+        new_id = os.urandom(ID_BYTES).hex()
+        return self._store([self._prepare(name, data, options, metadata or new_metadata(), new_id)])[0]
 
     def add_bulk(self, jobs: Sequence[NewJob[Any]]) -> list[QueueJob[Any]]:
         """Add all jobs or none; see the port. An error's field begins with the item's index.
@@ -66,28 +69,34 @@ class AdapterQueue(GenericQueue[Any]):
         if len(jobs) > BULK_JOBS:
             raise PayloadTooLarge(f"{len(jobs)} jobs in one call; the limit is {BULK_JOBS}.", field="jobs")
         prepared: list[Prepared] = []
+        # Jobs that are added together and name no flow belong to one.
+        shared = new_metadata()
+        random = os.urandom(ID_BYTES * len(jobs)).hex()
         for index, job in enumerate(jobs):
+            new_id = random[2 * ID_BYTES * index : 2 * ID_BYTES * (index + 1)]
             try:
-                prepared.append(self._prepare(job.name, job.data, job.options, job.metadata))
+                prepared.append(self._prepare(job.name, job.data, job.options, job.metadata or shared, new_id))
             except QueueRejected as exc:
                 raise type(exc)(f"Item {index}: {exc.message}", field=f"{index}.{exc.field}") from exc
         return self._store(prepared) if prepared else []
 
-    def _prepare(self, name: str, data: Any, options: JobOptions | None, metadata: JobMetadata | None) -> Prepared:
+    def _prepare(
+        self, name: str, data: Any, options: JobOptions | None, metadata: JobMetadata, new_id: str
+    ) -> Prepared:
         check_job_name(name)
-        _check_kind(options, "options", JobOptions)
         _check_kind(metadata, "metadata", JobMetadata)
         defaults = self.conf.options
-        options = defaults if options is None else options.over(defaults)
-        metadata = metadata or new_metadata()
+        if options is not None and options is not defaults:
+            _check_kind(options, "options", JobOptions)
+            defaults = options.over(defaults)
         encoded = encode(data, metadata, limit=self.conf.payload_bytes)
         return Prepared(
-            id=options.job_id or str(uuid4()),
+            id=defaults.job_id or new_id,
             name=name,
             data=data,
             body=encoded.body,
             data_length=encoded.data_length,
-            options=options,
+            options=defaults,
             metadata=metadata,
         )
 

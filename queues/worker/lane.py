@@ -21,6 +21,7 @@ class Lane:
         self.name = consumer.queue.name
         self.settlements: deque[Settlement] = deque()
         self.in_flight: set[Delivery] = set()
+        self._unheard: set[Delivery] = set()
         self.lock = threading.Lock()
         self.ready = True
         self._changed = changed
@@ -47,6 +48,17 @@ class Lane:
         """Return what is in flight now."""
         with self.lock:
             return list(self.in_flight)
+
+    def unheard(self, batch: list[Settlement]) -> None:
+        """Keep a batch whose settlement got no answer, to settle it again; it may have been done."""
+        self.settlements.extendleft(reversed(batch))
+        self._unheard.update(settlement.delivery for settlement in batch)
+
+    def lost(self, refused: list[Delivery]) -> list[Delivery]:
+        """Return those whose lease was lost; one that was settled unheard is refused the second time, and is not."""
+        lost = [delivery for delivery in refused if delivery not in self._unheard]
+        self._unheard.clear()
+        return lost
 
     def run_dry(self) -> None:
         """Say that the queue had no more; the waiting thread says when it may have."""

@@ -141,7 +141,7 @@ class Worker:
             self._exchange(lane, batch, max(0, room))
             self.outage.over()
         except QueueUnavailable as exc:
-            lane.settlements.extendleft(reversed(batch))
+            lane.unheard(batch)
             self._stopping.wait(self.outage.seen(exc))
             self._changed.set()
 
@@ -188,7 +188,7 @@ class Worker:
             elif settlement.outcome is not Outcome.RELEASE:
                 self.failed += 1
                 _say(settlement)
-        for delivery in refused:
+        for delivery in lane.lost(refused):
             self.stalled += 1
             log.warning("lease lost", extra={"job_id": delivery.id, "job_name": delivery.name, "queue": lane.name})
 
@@ -263,7 +263,7 @@ class Worker:
                 try:
                     self._exchange(lane, batch, 0)
                 except QueueUnavailable as exc:
-                    lane.settlements.extendleft(reversed(batch))
+                    lane.unheard(batch)
                     if time.monotonic() > until:
                         return
                     self._at_once.wait(self.outage.seen(exc))

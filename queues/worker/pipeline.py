@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from queues.codec import decode, decode_metadata, encode_result
+from queues.codec import WireMetadata, decode_job, decode_metadata, encode_result
 from queues.context import running_job
 from queues.errors import (
     InvalidJobName,
@@ -30,7 +30,7 @@ from queues.errors import (
     RetryLater,
     UnknownProcessor,
 )
-from queues.metadata import JobMetadata, use_metadata
+from queues.metadata import JobMetadata, forget_metadata, use_metadata_of
 from queues.names import check_job_name
 from queues.ports import Delivery, Outcome, Settlement
 from queues.processors import Processor, RunningJob, find_processor
@@ -60,17 +60,14 @@ def run(delivery: Delivery, result_bytes: int) -> Settlement:
 
 def _run(delivery: Delivery, result_bytes: int) -> Settlement:
     try:
-        metadata = decode_metadata(delivery.body)
         processor = _resolve(delivery.name)
-        payload: Any = decode(delivery.body, processor.payload_type)
+        decoded: tuple[Any, WireMetadata | None] = decode_job(delivery.body, processor.payload_type)
+        payload, job = decoded[0], _running(delivery, decoded[1])
     except (InvalidJobName, InvalidPayload, InvalidMetadata) as exc:
         return _failed(delivery, f"cannot be decoded: {exc.message}")
-    metadata = metadata or JobMetadata(correlation_id=delivery.id, source="unknown")
-    return Settlement(
-        delivery,
-        Outcome.COMPLETE,
-        result=_encode(delivery, _call(processor, payload, delivery, metadata), result_bytes),
-    )
+    value = _call(processor, payload, job)
+    result = b"null" if value is None else _encode(delivery, value, result_bytes)
+    return Settlement(delivery, Outcome.COMPLETE, result=result)
 
 
 def _resolve(name: str) -> Processor:
@@ -82,23 +79,31 @@ def _resolve(name: str) -> Processor:
         raise
 
 
-def _call(processor: Processor, payload: Any, delivery: Delivery, metadata: JobMetadata) -> Any:
-    job = RunningJob(
+def _running(delivery: Delivery, metadata: WireMetadata | None) -> RunningJob:
+    if metadata is None:
+        build: JobMetadata | Callable[[], JobMetadata] = JobMetadata(correlation_id=delivery.id, source="unknown")
+    else:
+        # What may be wrong is built now, while it can still fail the job as undecodable.
+        build = metadata.build if metadata.plausible else metadata.build()
+    return RunningJob(
         id=delivery.id,
         queue=delivery.consumer.queue.name,
         name=delivery.name,
         attempt=delivery.attempt,
         attempts=delivery.attempts,
-        metadata=metadata,
+        metadata=build,
         report=delivery.progress,
     )
+
+
+def _call(processor: Processor, payload: Any, job: RunningJob) -> Any:
     function: Callable[..., Any] = processor.function
-    token = running_job.set(job)
+    token, inherited = running_job.set(job), use_metadata_of(job)
     try:
-        with use_metadata(metadata):
-            value = function(payload, job) if processor.wants_job else function(payload)
-            return asyncio.run(value) if processor.is_async else value
+        value = function(payload, job) if processor.wants_job else function(payload)
+        return asyncio.run(value) if processor.is_async else value
     finally:
+        forget_metadata(inherited)
         running_job.reset(token)
 
 
@@ -117,7 +122,10 @@ def _failed(delivery: Delivery, error: str) -> Settlement:
 
 def _unknown(delivery: Delivery, exc: UnknownProcessor) -> Settlement:
     """Wait for a release that knows the job; give up after a day."""
-    metadata = decode_metadata(delivery.body)
+    try:
+        metadata = decode_metadata(delivery.body)
+    except InvalidMetadata as invalid:
+        return _failed(delivery, f"cannot be decoded: {invalid.message}")
     log.warning("no processor", extra={"job_id": delivery.id, "job_name": delivery.name})
     if metadata is not None and datetime.now(UTC) - metadata.timestamp > UNKNOWN_PATIENCE:
         return _failed(delivery, f"UnknownProcessor: {exc.message}")

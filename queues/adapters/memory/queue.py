@@ -8,6 +8,8 @@ from datetime import timedelta
 from threading import Condition
 from typing import Any, ClassVar
 
+import msgspec
+
 from queues.adapters.base import STALLED, AdapterQueue, Prepared, check_clean, check_page, check_progress, utc
 from queues.adapters.memory.consumer import MemoryConsumer
 from queues.adapters.memory.job import StoredJob
@@ -25,7 +27,12 @@ class MemoryQueue(AdapterQueue):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        durable=False, shared=False, missing={"durable": "jobs end with the process that holds them"}
+        durable=False,
+        shared=False,
+        missing={
+            "durable": "jobs end with the process that holds them",
+            "shared": "no other process sees the jobs of this one",
+        },
     )
 
     def __init__(self, conf: QueueConf, clock: Callable[[], float] = time.time) -> None:
@@ -56,7 +63,7 @@ class MemoryQueue(AdapterQueue):
     def _store_one(self, job: Prepared) -> QueueJob[Any]:
         there = self.jobs.get(job.id)
         if there is not None:
-            return replace(there.view(self.name), data=job.data, duplicate=True)
+            return msgspec.structs.replace(there.view(self.name), data=job.data, duplicate=True)
         now = self.clock()
         stored = StoredJob(job, now, JobState.WAITING, job.options.priority, now)
         self.jobs[job.id] = stored
@@ -196,7 +203,9 @@ class MemoryQueue(AdapterQueue):
                     job.order = self._order
                     insort(self.lists[priority], (job.order, job_id))
                 job.priority = priority
-                job.prepared = replace(job.prepared, options=replace(job.prepared.options, priority=priority))
+                job.prepared = msgspec.structs.replace(
+                    job.prepared, options=replace(job.prepared.options, priority=priority)
+                )
             return job.view(self.name)
 
     def drain(self, *, delayed: bool = False) -> int:

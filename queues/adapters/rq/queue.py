@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, ClassVar, Final
+
+import msgspec
 
 from queues.adapters.base import STALLED, AdapterQueue, Prepared, check_clean, check_page, check_progress, known_id, utc
 from queues.adapters.rq.connection import client, translated, twice
@@ -17,10 +20,9 @@ from queues.errors import (
     InvalidTransition,
     JobIdConflict,
     JobIsActive,
-    PayloadTooLarge,
     UnknownJob,
 )
-from queues.jobs import MILLISECOND, JobState, QueueJob, QueueStats
+from queues.jobs import MILLISECOND, JobOptions, JobState, QueueJob, QueueStats
 from queues.ports import Capabilities
 from queues.priorities import Priority
 
@@ -53,36 +55,33 @@ class RQQueue(AdapterQueue):
     # Adding
 
     def _store(self, jobs: Sequence[Prepared]) -> list[QueueJob[Any]]:
-        if len(jobs) > BULK_JOBS:
-            raise PayloadTooLarge(f"{len(jobs)} jobs in one call; the limit is {BULK_JOBS}.", field="jobs")
-        arguments: list[Any] = [self.name, self.levels[2], len(jobs)]
-        for job in jobs:
-            data, length = write_data(job)
-            options = job.options
-            arguments += (
-                encode_id(self.name, job.id),
-                data,
-                length,
-                LEVELS.index(options.priority) + 1,
-                milliseconds(options.delay),
-                max(1, round(options.timeout.total_seconds())),
-                pack(replace(options, delay=timedelta(0), job_id=None))
-                if options.delay or options.job_id
-                else pack(options),
-            )
-        reply = self.call("add", *arguments, safe_twice=True)
+        arguments: list[Any] = []
+        groups = 0
+        for options, members in groupby(jobs, key=lambda job: job.options):
+            run_alike = list(members)
+            groups += 1
+            arguments += _how(options)
+            arguments.append(len(run_alike))
+            for job in run_alike:
+                data, length = write_data(job)
+                # An id of our own making has nothing to escape.
+                encoded = encode_id(self.name, job.id) if options.job_id else f"{self.name}_x{job.id}"
+                arguments += (encoded, data, length)
+        reply = self.call("add", self.name, self.levels[2], groups, *arguments, safe_twice=True)
         if reply[0] == b"conflict":
             raise JobIdConflict(f"The job {jobs[reply[1]].id!r:.80} is known with other content.", field="job_id")
-        return [self._stored(job, reply[0], known) for job, known in zip(jobs, reply[1:], strict=True)]
+        known = dict(zip(reply[1::2], reply[2::2], strict=True))
+        now = utc(float(reply[0]))
+        return [self._stored(job, now, known.get(at)) for at, job in enumerate(jobs)]
 
-    def _stored(self, job: Prepared, now: bytes, known: int) -> QueueJob[Any]:
+    def _stored(self, job: Prepared, now: datetime, known: int | None) -> QueueJob[Any]:
         if known == 1:
             there = self.get_job(job.id)
             if there is not None:
-                return replace(there, data=job.data, duplicate=True)
-        at = utc(float(now))
-        delayed = bool(job.options.delay)
-        return self._added(job, JobState.DELAYED if delayed else JobState.WAITING, at + job.options.delay, at)
+                return msgspec.structs.replace(there, data=job.data, duplicate=True)
+        delay = job.options.delay
+        state = JobState.DELAYED if delay else JobState.WAITING
+        return self._added(job, state, now + delay if delay else now, now)
 
     # Reading
 
@@ -290,3 +289,14 @@ class RQQueue(AdapterQueue):
     def consumer(self, worker: str) -> RQConsumer:
         """Return what a worker takes jobs through."""
         return RQConsumer(self, worker)
+
+
+def _how(options: JobOptions) -> tuple[int, int, int, str]:
+    """Return what lua/add.lua takes for jobs that are to be run alike: level, delay, timeout, packed options."""
+    packed = replace(options, delay=timedelta(0), job_id=None) if options.delay or options.job_id else options
+    return (
+        LEVELS.index(options.priority) + 1,
+        milliseconds(options.delay),
+        max(1, round(options.timeout.total_seconds())),
+        pack(packed),
+    )

@@ -91,8 +91,13 @@ def write_data(job: Prepared) -> tuple[bytes, int]:
 
     RQ's JSON form of a call: function name, instance, arguments, keyword arguments.
     """
-    head = b'["' + job.name.encode() + b'",null,[],'
+    head = _head(job.name)
     return head + job.body + b"]", len(head) + job.data_length
+
+
+@lru_cache(maxsize=1024)
+def _head(name: str) -> bytes:
+    return b'["' + name.encode() + b'",null,[],'
 
 
 def read_data(data: bytes) -> tuple[str, bytes]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from msgspec.structs import replace
 
 from queues import JobMetadata, JobOptions, QueueName, QueueUnavailable, UserToken, get_queue
 from queues.adapters.memory import MemoryQueue
