@@ -14,7 +14,7 @@ import msgspec
 
 from queues.codec.metadata import WireMetadata, read_metadata, write_metadata
 from queues.codec.plain import DEPTH, camel, to_json
-from queues.codec.typed import METADATA_KEY, read, write_flat
+from queues.codec.typed import METADATA_KEY, read, reader_of, write_flat
 from queues.errors import InvalidPayload, PayloadTooLarge
 from queues.metadata import JobMetadata
 
@@ -72,8 +72,12 @@ def _write(data: object) -> bytes:
         raise InvalidPayload(
             f"The payload is a {type(data).__name__}; it must be a frozen dataclass or a mapping.", field="data"
         )
-    written = to_json(data)
-    read(written, type(data), metadata=False)
+    # The first job of a type is written as every later one, or they would not be the same job.
+    reader_of(type(data))
+    written = write_flat(data)
+    if written is None:
+        written = to_json(data)
+        read(written, type(data), metadata=False)
     return written
 
 

@@ -15,7 +15,7 @@ WAIT_SECONDS: Final = 2.0
 class Lane:
     """The jobs of one consumer. `ready` says that a reservation may find one."""
 
-    def __init__(self, consumer: Consumer, changed: Callable[[], None], outage: Outage) -> None:
+    def __init__(self, consumer: Consumer, look: "Callable[[Lane], None]", outage: Outage) -> None:
         """Take the consumer, whom to tell when a job may be there, and the worker's outage."""
         self.consumer = consumer
         self.name = consumer.queue.name
@@ -24,7 +24,7 @@ class Lane:
         self._unheard: set[Delivery] = set()
         self.lock = threading.Lock()
         self.ready = True
-        self._changed = changed
+        self._look = look
         self._outage = outage
         self._dry = threading.Event()
         self._stop = threading.Event()
@@ -85,4 +85,4 @@ class Lane:
             except QueueError as exc:
                 self._stop.wait(self._outage.seen(exc))
             self.ready = True
-            self._changed()
+            self._look(self)

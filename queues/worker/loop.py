@@ -63,7 +63,10 @@ class Worker:
         self._stopping = threading.Event()
         self._at_once = threading.Event()
         self._done = threading.Event()
-        self._lanes = [Lane(queue.consumer(name), self._changed.set, self.outage) for queue in queues]
+        # Held while settling and reserving: by the loop's thread, or by one that waited for a queue.
+        self._serving = threading.Lock()
+        self._failure: Exception | None = None
+        self._lanes = [Lane(queue.consumer(name), self._look, self.outage) for queue in queues]
         self._lane_of = {id(lane.consumer): lane for lane in self._lanes}
         self._runners = Runners(conf.concurrency, self._settled, result_bytes)
         self._prefetch = Prefetch()
@@ -127,10 +130,27 @@ class Worker:
                 self.stop()
             return
         self._changed.clear()
+        if self._failure is not None:
+            raise self._failure
         # Each queue comes first in turn, so that a busy one leaves the others their share.
         self._lanes.append(self._lanes.pop(0))
-        for lane in self._lanes:
-            self._serve(lane)
+        with self._serving:
+            for lane in self._lanes:
+                self._serve(lane)
+
+    def _look(self, lane: Lane) -> None:
+        """Serve a queue from the thread that waited for it, which saves an idle worker a switch of threads."""
+        if not self._serving.acquire(blocking=False):
+            self._changed.set()
+            return
+        try:
+            if not self._stopping.is_set():
+                self._serve(lane)
+        except Exception as exc:  # noqa: BLE001 - what is unexpected here ends the worker, as in its own loop
+            self._failure = exc
+            self._changed.set()
+        finally:
+            self._serving.release()
 
     def _serve(self, lane: Lane) -> None:
         batch = self._batch(lane)
@@ -233,7 +253,8 @@ class Worker:
     def _shut_down(self) -> None:
         for lane in self._lanes:
             lane.stop()
-        self._release(self._runners.take_back())
+        with self._serving:
+            self._release(self._runners.take_back())
         until = time.monotonic() + self.conf.grace.total_seconds()
         while self._busy() and time.monotonic() < until and not self._at_once.is_set():
             self._changed.wait(0.1)

@@ -28,6 +28,7 @@ from tests.contract.steps import ids, new
 
 LONG = timedelta(hours=1)
 SHORT = 0.02
+ALL = 10_000
 ENDED = (JobState.COMPLETED, JobState.FAILED)
 
 priorities = st.sampled_from(Priority)
@@ -295,7 +296,7 @@ class Agreement(RuleBasedStateMachine):
     def drain(self, *, delayed: bool) -> None:
         """Drain the queue."""
         states = [JobState.WAITING, JobState.DELAYED] if delayed else [JobState.WAITING]
-        there = [job_id for state in states for job_id in ids(self.queues[0].list_jobs(state))]
+        there = [job_id for state in states for job_id in ids(self.queues[0].list_jobs(state, 0, ALL))]
         assert self.all(lambda queue: queue.drain(delayed=delayed)) == len(there)
         self.gone(there)
 
@@ -321,12 +322,12 @@ class Agreement(RuleBasedStateMachine):
             listed = self.all(lambda queue, state=state: self.listed(queue, state))
             assert len(listed) == self.queues[0].get_stats().counts[state]
         for state in ENDED:
-            assert ids(self.queues[-1].list_jobs(state)) == self.ended[state][::-1]
+            assert ids(self.queues[-1].list_jobs(state, 0, ALL)) == self.ended[state][::-1]
 
     @staticmethod
     def listed(queue: AdapterQueue, state: JobState) -> list[Any]:
         """Return what a queue lists; active jobs are in no promised order."""
-        jobs = [seen(job) for job in queue.list_jobs(state)]
+        jobs = [seen(job) for job in queue.list_jobs(state, 0, ALL)]
         return sorted(jobs, key=lambda job: str(job[0])) if state is JobState.ACTIVE else jobs
 
 
@@ -336,7 +337,7 @@ def test_memory_and_rq_agree(request: pytest.FixtureRequest) -> None:
         run_state_machine_as_test(
             lambda: Agreement([memory, rq]),
             settings=settings(
-                max_examples=60,
+                max_examples=120,
                 stateful_step_count=40,
                 deadline=None,
                 database=None,

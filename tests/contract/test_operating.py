@@ -314,11 +314,11 @@ def test_clean_goes_by_the_time_of_entering_the_state(queue: AdapterQueue, advan
     reach[there]("old-1")
     advance(0.01)
     reach[there]("old-2")
-    advance(0.3)
+    advance(0.6)
     reach[there]("young")
 
     assert queue.clean(HOUR, JobState(there)) == []
-    assert queue.clean(250 * MS, JobState(there)) == ["old-1", "old-2"]
+    assert queue.clean(600 * MS, JobState(there)) == ["old-1", "old-2"]
     assert (listed(queue, JobState(there)), counts(queue)) == (["young"], {there: 1})
     assert queue.get_job("old-1") is None
 
@@ -334,10 +334,10 @@ def test_clean_of_one_bulk_goes_in_its_order(queue: AdapterQueue) -> None:
 def test_clean_counts_from_the_state_and_not_from_the_add(queue: AdapterQueue, advance: Advance) -> None:
     """A job that was added long ago and failed just now stays."""
     add(queue, "j1")
-    advance(0.3)
+    advance(0.6)
     take_one(queue).fail("no")
 
-    assert queue.clean(250 * MS, JobState.FAILED) == []
+    assert queue.clean(600 * MS, JobState.FAILED) == []
     assert queue.clean(timedelta(0), JobState.FAILED) == ["j1"]
 
 

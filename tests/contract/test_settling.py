@@ -231,12 +231,12 @@ def test_a_refused_run_does_not_hold_up_the_others(make_queue: MakeQueue, advanc
 
 def test_a_stalled_job_runs_again_at_no_cost(make_queue: MakeQueue, advance: Advance) -> None:
     """Case B03: back at the front of its level, no attempt used, the stall counted and noted."""
-    queue = make_queue(lease=SECOND)
+    queue = make_queue()
     queue.add_bulk([new("j1"), new("j2")])
-    take_one(queue)
+    delivery = take_one(queue)
     assert queue.sweep() == 0
 
-    assert lapse(queue, advance) == 1
+    assert lapse(queue, advance, delivery) == 1
 
     read = job(queue, "j1")
     assert (read.state, read.attempts_made, read.stalls, read.worker) == (JobState.WAITING, 0, 1, None)

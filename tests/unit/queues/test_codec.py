@@ -334,6 +334,23 @@ def test_equal_payloads_are_the_same_bytes() -> None:
     assert content({"txId": "1", "amount": "2"}) == content({"amount": Decimal(2), "txId": "1"})
 
 
+def test_the_first_job_of_a_type_is_written_as_the_next() -> None:
+    """Case B02: which process wrote a payload, and when, makes no other job; nor does a dict in its place."""
+
+    @dataclass(frozen=True)
+    class Fresh:
+        total_amount: Decimal
+        note: str = ""
+
+    loose: Any = Fresh(5)  # type: ignore[arg-type]
+    first, second = content(loose), content(loose)
+
+    assert first == second == content({"totalAmount": "5", "note": ""})
+    assert content(Fresh(Decimal(5), mark_safe("x"))) == content(Fresh(Decimal(5), "x"))
+    assert content(SETTLEMENT) == content(wire(SETTLEMENT))
+    assert content(ORDER) == content(wire(ORDER))
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [
