@@ -126,13 +126,13 @@ class Worker(BaseWorker):
             worker_registration.clean_worker_registry(queue)
 
     def _end_record(self) -> None:
+        # The subscription ends with the process; RQ's unsubscribe would wait a second for its thread.
         try:
             with self.connection.pipeline() as pipeline:
                 worker_registration.unregister(self, pipeline)
                 pipeline.hset(self.key, "death", utcformat(now()))
                 pipeline.expire(self.key, RECORD_TTL)
                 pipeline.execute()
-            self.unsubscribe()  # type: ignore[no-untyped-call]
         except RedisError as exc:
             log.warning("worker record not ended", extra={"error": type(exc).__name__})
 
