@@ -124,7 +124,10 @@ QUEUES: dict[str, dict[str, Any]] = {
         "BACKEND": env.text("QUEUE_BACKEND", "queues.adapters.rq.RQQueue"),
         "LEASE": timedelta(seconds=env.whole("QUEUE_LEASE_SECONDS", 10)),
         "CRASH_LIMIT": env.whole("QUEUE_CRASH_LIMIT", 3),
-    }
+    },
+    # A command that moves money is a row first, in the transaction of whoever gives it.
+    "transaction-processing": {"RECORD": "accepted"},
+    "transaction-settlement": {"RECORD": "accepted"},
 }
 RQ_QUEUES = {
     str(name): {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 30, "SERIALIZER": "rq.serializers.JSONSerializer"}

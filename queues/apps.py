@@ -13,8 +13,9 @@ class QueuesConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and import every app's processors."""
-        from queues.checks import check_settings
+        from queues.checks import check_providers, check_settings
         from queues.processors import autodiscover
 
         register(check_settings)
+        register(check_providers, deploy=True)
         autodiscover()

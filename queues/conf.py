@@ -25,6 +25,7 @@ DEFAULT: Final = "default"
 DEFAULT_BACKEND: Final = "queues.adapters.rq.RQQueue"
 LEASE: Final = timedelta(seconds=10)
 CRASH_LIMIT: Final = 3
+RECORDS: Final = ("none", "accepted")
 LOWEST_FIRST_EVERY: Final = 32
 
 
@@ -32,6 +33,7 @@ LOWEST_FIRST_EVERY: Final = 32
 class QueueConf:
     """How one queue is set up.
 
+    `record` "accepted" keeps a row for every job, written in the caller's transaction; "none" keeps none.
     `lease` is how long a worker may be silent before its job is another's; `crash_limit` the
     stall that ends a job as failed; one reservation in `lowest_first_every` starts from the
     lowest level, so that none starves (0: strict order).
@@ -39,6 +41,7 @@ class QueueConf:
 
     name: str
     backend: str = DEFAULT_BACKEND
+    record: str = "none"
     connection: Mapping[str, Any] = field(default_factory=dict)
     options: JobOptions = field(default_factory=JobOptions)
     lease: timedelta = LEASE
@@ -59,6 +62,7 @@ class WorkerConf:
 
 _KEYS: Final[Mapping[str, tuple[str, type]]] = {
     "BACKEND": ("backend", str),
+    "RECORD": ("record", str),
     "CONNECTION": ("connection", Mapping),
     "LEASE": ("lease", timedelta),
     "CRASH_LIMIT": ("crash_limit", int),
@@ -116,6 +120,8 @@ def _entry(name: str) -> dict[str, Any]:
 
 def _check_limits(conf: QueueConf) -> QueueConf:
     where = f"QUEUES[{conf.name!r}]"
+    if conf.record not in RECORDS:
+        raise QueueMisconfigured(f"{where}['RECORD'] is {conf.record!r:.40}; write one of {', '.join(RECORDS)}.")
     if not timedelta(seconds=1) <= conf.lease <= timedelta(hours=12):
         raise QueueMisconfigured(f"{where}['LEASE'] is {conf.lease}; write a timedelta from 1 second to 12 hours.")
     for key, value, least in (

@@ -7,11 +7,11 @@ Nothing here imports Django or a broker.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import ClassVar
+from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
 
@@ -39,7 +39,8 @@ class GenericQueue[T](ABC):
     and a subclass of QueueRejected, naming the field, when the caller is wrong.
     """
 
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
+    guard: "Guard | None" = None
 
     def __init__(self, name: str) -> None:
         """Name the queue, in kebab-case."""
@@ -128,6 +129,11 @@ class GenericQueue[T](ABC):
         returns how many jobs it moved or removed.
         """
 
+    def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        """Return the state of each of these jobs that the queue knows."""
+        jobs = (self.get_job(job_id) for job_id in job_ids)
+        return {job.id: job.state for job in jobs if job is not None}
+
     @abstractmethod
     def consumer(self, worker: str) -> "Consumer":
         """Return what the worker of that name takes jobs through."""
@@ -196,6 +202,24 @@ class GenericQueue[T](ABC):
     async def aupdate_progress(self, job_id: str, progress: float) -> None:
         """Note how far a job is; see `update_progress`."""
         await sync_to_async(self.update_progress)(job_id, progress)
+
+
+class AlreadyEnded(Exception):
+    """The job has ended in an earlier run: as failed with `error`, or as completed with `result` as JSON."""
+
+    def __init__(self, error: str | None, result: bytes) -> None:
+        """Hold how it ended."""
+        super().__init__(error)
+        self.error = error
+        self.result = result
+
+
+class Guard(Protocol):
+    """Stands between a delivery and its run, for queues that keep records."""
+
+    def run(self, delivery: "Delivery", call: Callable[[], Any], *, once: bool) -> Any:
+        """Return what `call` returns; raise AlreadyEnded instead of calling when the job has ended."""
+        ...
 
 
 class Outcome(Enum):

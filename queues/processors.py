@@ -78,13 +78,17 @@ class Processor:
     payload_type: type
     wants_job: bool
     is_async: bool
+    once: bool
 
 
 _processors: dict[str, Processor] = {}
 
 
-def processor[F: Callable[..., Any]](name: str) -> Callable[[F], F]:
+def processor[F: Callable[..., Any]](name: str, *, once: bool = False) -> Callable[[F], F]:
     """Register the decorated function for the jobs of that name and return it unchanged.
+
+    With `once`, on a queue whose RECORD is "accepted", the function's work in the database and the
+    record's change to completed commit in one transaction, so that a second delivery does nothing.
 
     Raises InvalidJobName for a name that is not domain.action.vN, and QueueMisconfigured when
     the name is taken or the first parameter is no frozen dataclass (or dict).
@@ -95,7 +99,7 @@ def processor[F: Callable[..., Any]](name: str) -> Callable[[F], F]:
         known = _processors.get(name)
         if known is not None and _path(known.function) != _path(function):
             raise QueueMisconfigured(f"{name} has two processors: {_path(known.function)} and {_path(function)}.")
-        _processors[name] = _describe(name, function)
+        _processors[name] = _describe(name, function, once=once)
         return function
 
     return register
@@ -119,7 +123,7 @@ def autodiscover() -> None:
     autodiscover_modules("processors")
 
 
-def _describe(name: str, function: Callable[..., Any]) -> Processor:
+def _describe(name: str, function: Callable[..., Any], *, once: bool) -> Processor:
     parameters = list(inspect.signature(function).parameters.values())
     by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
     if not 1 <= len(parameters) <= 2 or not {p.kind for p in parameters} <= by_position:  # noqa: PLR2004 - the payload, and the job
@@ -133,6 +137,7 @@ def _describe(name: str, function: Callable[..., Any]) -> Processor:
         payload_type=payload_type,
         wants_job=len(parameters) == 2,  # noqa: PLR2004 - as above
         is_async=inspect.iscoroutinefunction(function),
+        once=once,
     )
 
 

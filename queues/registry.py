@@ -6,13 +6,16 @@ Tests put other queues in their place with `override()`.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from django.utils.module_loading import import_string
 
 from queues.conf import QueueConf, queue_conf, queue_names
 from queues.names import QueueName
 from queues.ports import GenericQueue
+
+# By its path, for records are above this module.
+OUTBOX: Final = "queues.durability.outbox.OutboxQueue"
 
 
 class QueueRegistry:
@@ -48,7 +51,10 @@ class QueueRegistry:
                 return given
         conf = queue_conf(name)
         build: Callable[[QueueConf], GenericQueue[Any]] = import_string(backend or conf.backend)
-        return build(conf)
+        queue = build(conf)
+        if backend is None and conf.record == "accepted":
+            queue = import_string(OUTBOX)(queue)
+        return queue
 
     @contextmanager
     def override(self, queues: Mapping[str, GenericQueue[Any]] | str) -> Iterator["QueueRegistry"]:

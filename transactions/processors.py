@@ -8,19 +8,19 @@ from transactions.services import transaction_refund, transaction_settle, transa
 from transactions.services.enqueue import REFUND, SETTLEMENT, VALIDATION
 
 
-@processor(SETTLEMENT)
+@processor(SETTLEMENT, once=True)
 def settle(data: SettlementPayload, job: RunningJob) -> dict[str, Any]:
     """Capture the transaction's amount, once."""
     return transaction_settle(data=data, correlation_id=job.metadata.correlation_id, job_id=job.id).result()
 
 
-@processor(VALIDATION)
+@processor(VALIDATION, once=True)
 def validate(data: ValidationPayload, job: RunningJob) -> dict[str, Any]:
     """Decide whether the transaction is validated or declined."""
     return transaction_validate(data=data, correlation_id=job.metadata.correlation_id, job_id=job.id).result()
 
 
-@processor(REFUND)
+@processor(REFUND, once=True)
 def refund(data: RefundPayload, job: RunningJob) -> dict[str, Any]:
     """Give back a part or the whole of what was captured."""
     return transaction_refund(data=data, correlation_id=job.metadata.correlation_id, job_id=job.id).result()

@@ -19,9 +19,12 @@ import django
 import msgspec
 from django.db import connections
 
-from queues.errors import QueueError
+from queues.errors import LeaseLost, QueueError
 from queues.jobs import Backoff
-from queues.ports import Consumer, Delivery, Outcome, Settlement
+from queues.ports import Consumer, Delivery, Outcome
+from queues.registry import registry
+from queues.worker import pipeline
+from queues.worker.runner import IDLE_SECONDS, close_stale
 
 LENGTH_BYTES: Final = 4
 _PR_SET_PDEATHSIG: Final = 1
@@ -69,42 +72,62 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 type Message = Ready | Progress | Ended
-encode: Final = msgspec.json.Encoder().encode
 
 
 def frame(message: msgspec.Struct) -> bytes:
     """Return a message as it goes through a pipe."""
-    body = encode(message)
+    body = msgspec.json.encode(message)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
 class Channel:
-    """The child's end of the pipes."""
+    """The child's end of the pipes. A job may report its progress from threads of its own."""
 
     def __init__(self, read: int, write: int) -> None:
         """Take the two descriptors."""
         self._read = os.fdopen(read, "rb")
-        self._write = os.fdopen(write, "wb")
-        # A job may report its progress from threads of its own.
+        self._write = os.fdopen(write, "wb", buffering=0)
         self._lock = threading.Lock()
+        self._running: Delivery | None = None
 
     def send(self, message: Message) -> None:
         """Send one message."""
-        self._write.write(frame(message))
-        self._write.flush()
+        left = memoryview(frame(message))
+        while left:
+            left = left[self._write.write(left) :]
 
     def receive[M: msgspec.Struct](self, kind: type[M]) -> M | None:
         """Return the next message; None when the parent has closed its end."""
         length = self._read.read(LENGTH_BYTES)
         return msgspec.json.decode(self._read.read(int.from_bytes(length, "big")), type=kind) if length else None
 
-    def report(self, value: object) -> None:
-        """Note the job's progress through the parent. Raises QueueError when it was not noted."""
+    def run(self, delivery: Delivery, result_bytes: int) -> None:
+        """Run a job and say how it ended."""
         with self._lock:
+            self._running = delivery
+        settlement = pipeline.run(delivery, result_bytes)
+        with self._lock:
+            self._running = None
+            self.send(
+                Ended(
+                    outcome=settlement.outcome,
+                    result=settlement.result,
+                    error=settlement.error,
+                    after=settlement.after,
+                    counts=settlement.counts,
+                    ran_for=settlement.ran_for,
+                )
+            )
+
+    def report(self, delivery: Delivery, value: object) -> None:
+        """Note a run's progress through the parent. Raises QueueError when it was not noted."""
+        with self._lock:
+            if delivery is not self._running:
+                raise LeaseLost
             self.send(Progress(value))
             heard = self.receive(Heard)
         if heard is None:
-            leave()
+            _leave()
         if heard.error:
             raise QueueError(heard.error)
 
@@ -132,45 +155,28 @@ class OrderedDelivery(Delivery):
 
     def progress(self, value: float) -> None:
         """Note how far the run is, from 0 to 100."""
-        self._channel.report(value)
+        self._channel.report(self, value)
 
 
 @cache
 def _consumer(queue: str) -> Consumer:
-    from queues.registry import registry  # noqa: PLC0415 - it needs Django, which is set up in main
-
     return registry[queue].consumer(f"child-{os.getpid()}")
 
 
 def serve(channel: Channel) -> None:
     """Run what the parent orders until it closes its end."""
-    from queues.worker import pipeline  # noqa: PLC0415 - as above
-    from queues.worker.runner import IDLE_SECONDS, close_stale  # noqa: PLC0415 - as above
-
     channel.send(Ready())
     ended_at = 0.0
     while (order := channel.receive(Order)) is not None:
         if time.monotonic() - ended_at > IDLE_SECONDS:
             close_stale()
-        settlement = pipeline.run(OrderedDelivery(order, channel), order.result_bytes)
-        channel.send(_ended(settlement))
+        channel.run(OrderedDelivery(order, channel), order.result_bytes)
         close_stale()
         ended_at = time.monotonic()
     connections.close_all()
 
 
-def _ended(settlement: Settlement) -> Ended:
-    return Ended(
-        outcome=settlement.outcome,
-        result=settlement.result,
-        error=settlement.error,
-        after=settlement.after,
-        counts=settlement.counts,
-        ran_for=settlement.ran_for,
-    )
-
-
-def leave() -> NoReturn:
+def _leave() -> NoReturn:
     """End the process at once: nobody is there to hear of the job."""
     os._exit(1)
 
@@ -180,7 +186,7 @@ def _end_with(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        leave()
+        _leave()
 
 
 def _take_pipes() -> Channel:
@@ -190,15 +196,17 @@ def _take_pipes() -> Channel:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    if sys.stdout is not None:
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return channel
 
 
-def main(parent: int) -> None:
-    """Serve the process of that id."""
+def main(parent: int, python_path: str) -> None:
+    """Serve the process of that id; programs that jobs start get its PYTHONPATH, not the one that found us."""
     _end_with(parent)
     channel = _take_pipes()
+    os.environ["PYTHONPATH"] = python_path
+    if not python_path:
+        del os.environ["PYTHONPATH"]
     # The parent says when to stop; a signal to all of its processes must not end the job before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -207,4 +215,4 @@ def main(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

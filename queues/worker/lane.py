@@ -72,7 +72,7 @@ class Lane:
         try:
             self.consumer.wake()
         except QueueUnavailable as exc:
-            self._outage.seen(exc)
+            self._outage.seen(exc, self.name)
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -83,6 +83,6 @@ class Lane:
             try:
                 self.consumer.wait(WAIT_SECONDS)
             except QueueError as exc:
-                self._stop.wait(self._outage.seen(exc))
+                self._stop.wait(self._outage.seen(exc, self.name))
             self.ready = True
             self._look(self)

@@ -1,13 +1,14 @@
 """The worker's loop: reserve to free capacity, run on threads, settle in batches.
 
 One thread feeds and settles all queues; each queue has a thread that waits for its next job;
-one thread renews every lease, and sweeps.
+one thread renews every lease, one sweeps.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from queues.conf import WorkerConf
@@ -17,7 +18,7 @@ from queues.worker.failpoints import reached
 from queues.worker.lane import Lane
 from queues.worker.outage import Outage
 from queues.worker.prefetch import Prefetch
-from queues.worker.runner import Runners
+from queues.worker.runner import InThread, Runners, close_stale
 
 BATCH: Final = 500
 STALE_SECONDS: Final = 0.008
@@ -46,10 +47,12 @@ class Worker:
         burst: bool = False,
         max_jobs: int | None = None,
         max_idle: float | None = None,
+        way: InThread | None = None,
     ) -> None:
         """Take the queues and how to run; `lease` is in seconds, shared by all of them.
 
-        `swept` are further queues whose dead workers' jobs this one returns to waiting.
+        `swept` are further queues whose dead workers' jobs this one returns to waiting; `way` is
+        how each thread runs its jobs.
         """
         self.name = name
         self.conf = conf
@@ -66,17 +69,22 @@ class Worker:
         # Held while settling and reserving: by the loop's thread, or by one that waited for a queue.
         self._serving = threading.Lock()
         self._failure: Exception | None = None
+        self._told = False
         self._lanes = [Lane(queue.consumer(name), self._look, self.outage) for queue in queues]
         self._lane_of = {id(lane.consumer): lane for lane in self._lanes}
-        self._runners = Runners(conf.concurrency, self._settled, result_bytes)
+        self._runners = Runners(conf.concurrency, self._settled, result_bytes, way)
         self._prefetch = Prefetch()
         self._taken = 0
         self._last_end = self._last_took = self._last_job = time.monotonic()
 
     def stop(self) -> None:
         """Take nothing more; a second call waits for nothing."""
-        if self._stopping.is_set():
+        if self._told:
             self._at_once.set()
+        self._told = True
+        self._drain()
+
+    def _drain(self) -> None:
         self._stopping.set()
         self._changed.set()
 
@@ -91,14 +99,19 @@ class Worker:
 
     @property
     def stuck(self) -> bool:
-        """Say whether a thread would not end at its timeout; the process should be replaced."""
+        """Say whether a thread would not end at its timeout; the process has to."""
         return bool(self._runners.stuck)
+
+    @property
+    def to_replace(self) -> bool:
+        """Say whether a new process should go on; not when this one was told to stop."""
+        return self.stuck and not self._told
 
     def run(self) -> None:
         """Run until stopped, or until there is nothing left in burst mode. Returns when all is settled."""
         self._runners.start()
-        beat = threading.Thread(target=self._beat, name="queues-beat", daemon=True)
-        beat.start()
+        threading.Thread(target=self._beat, name="queues-beat", daemon=True).start()
+        threading.Thread(target=self._tend, name="queues-tend", daemon=True).start()
         for lane in self._lanes:
             lane.start()
         self._changed.set()
@@ -106,7 +119,7 @@ class Worker:
             while not self._stopping.is_set():
                 self._turn()
                 if self._finished():
-                    self.stop()
+                    self._drain()
         finally:
             self._shut_down()
             self._done.set()
@@ -125,9 +138,6 @@ class Worker:
         if not self._changed.wait(STALE_SECONDS if holding else IDLE_SECONDS):
             if holding:
                 self._give_back()
-            elif self.stuck:
-                log.error("a job's thread will not end; draining to be replaced")
-                self.stop()
             return
         self._changed.clear()
         if self._failure is not None:
@@ -162,7 +172,7 @@ class Worker:
             self.outage.over()
         except QueueUnavailable as exc:
             lane.unheard(batch)
-            self._stopping.wait(self.outage.seen(exc))
+            self._stopping.wait(self.outage.seen(exc, lane.name))
             self._changed.set()
 
     def _exchange(self, lane: Lane, batch: list[Settlement], room: int) -> None:
@@ -233,14 +243,30 @@ class Worker:
     def _beat(self) -> None:
         period = min(self.conf.beat.total_seconds(), self._lease / 3)
         while not self._done.wait(period):
-            try:
-                for lane in list(self._lanes):
-                    self._renew(lane)
-                if not self._stopping.is_set():
-                    for queue in self._swept:
-                        queue.sweep()
-            except QueueError as exc:
-                self.outage.seen(exc)
+            if self.stuck and not self._stopping.is_set():
+                log.error("a job's thread will not end; draining to be replaced")
+                self._drain()
+            for lane in list(self._lanes):
+                self._try(lane.name, partial(self._renew, lane))
+
+    def _tend(self) -> None:
+        """Sweep every queue now and then; in a thread of its own, for a long sweep must hold up no lease."""
+        period = min(self.conf.beat.total_seconds(), self._lease / 3)
+        while not self._stopping.wait(period):
+            for queue in self._swept:
+                if self._stopping.is_set():
+                    break
+                # After an outage whoever lives renews first; only then is a lapsed lease a dead worker's.
+                there = self.outage.quiet(queue.name, self._lease)
+                self._try(queue.name, queue.sweep if there else queue.is_paused)
+            close_stale()
+
+    def _try(self, name: str, call: Callable[[], object]) -> None:
+        """Call one queue's provider; its outage must not keep the others' leases from being renewed."""
+        try:
+            call()
+        except QueueError as exc:
+            self.outage.seen(exc, name)
 
     def _renew(self, lane: Lane) -> None:
         held = lane.held()
@@ -287,7 +313,7 @@ class Worker:
                     lane.unheard(batch)
                     if time.monotonic() > until:
                         return
-                    self._at_once.wait(self.outage.seen(exc))
+                    self._at_once.wait(self.outage.seen(exc, lane.name))
 
 
 def _say(settlement: Settlement) -> None:

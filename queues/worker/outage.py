@@ -8,6 +8,8 @@ from typing import Final
 REMIND_SECONDS: Final = 60.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.0
+# Longer than any pause: a read may succeed where every write is still refused.
+QUIET_SECONDS: Final = 2.0
 log: Final = logging.getLogger("queues.worker")
 
 
@@ -18,13 +20,14 @@ class Outage:
         """Start with the provider there."""
         self._lock = threading.Lock()
         self._since: float | None = None
-        self._said = 0.0
+        self._said = float("-inf")
+        self._failed: dict[str, float] = {}
         self._pause = FIRST_PAUSE
 
-    def seen(self, error: Exception) -> float:
-        """Note a failed call; return the seconds to wait before the next."""
+    def seen(self, error: Exception, of: str) -> float:
+        """Note a failed call of a queue, or of what else is named; return the seconds to wait before the next."""
         with self._lock:
-            now = time.monotonic()
+            now = self._failed[of] = time.monotonic()
             if self._since is None:
                 self._since = now
             if now - self._said >= (REMIND_SECONDS if self._said > self._since else 1.0):
@@ -34,10 +37,15 @@ class Outage:
             return self._pause
 
     def over(self) -> None:
-        """Note a call that succeeded."""
+        """Note a call that succeeded; the outage ends when none has failed for a while."""
         if self._since is None:
             return
         with self._lock:
-            if self._since is not None:
-                log.warning("provider available again", extra={"after_s": round(time.monotonic() - self._since, 1)})
-            self._since, self._pause = None, FIRST_PAUSE
+            last = max(self._failed.values())
+            if self._since is not None and time.monotonic() - last > QUIET_SECONDS:
+                log.warning("provider available again", extra={"after_s": round(last - self._since, 1)})
+                self._since, self._pause = None, FIRST_PAUSE
+
+    def quiet(self, of: str, seconds: float) -> bool:
+        """Say whether no call of that queue has failed for so long."""
+        return time.monotonic() - self._failed.get(of, float("-inf")) > seconds

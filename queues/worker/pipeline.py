@@ -3,6 +3,7 @@
 The outcomes are a closed set, and each branch says what becomes of the job:
 
     returned            complete with the result
+    ended before        complete or fail, as its record says; nothing runs
     PermanentError      fail: no retry can help
     cannot be decoded   fail: it will not get better by itself, and it is kept for a retry by hand
     RetryLater          retry after the time it asks for, at no cost
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from queues.codec import WireMetadata, decode_job, decode_metadata, encode_result
@@ -32,7 +34,7 @@ from queues.errors import (
 )
 from queues.metadata import JobMetadata, forget_metadata, use_metadata_of
 from queues.names import check_job_name
-from queues.ports import Delivery, Outcome, Settlement
+from queues.ports import AlreadyEnded, Delivery, Outcome, Settlement
 from queues.processors import Processor, RunningJob, find_processor
 
 UNKNOWN_WAIT: Final = timedelta(seconds=30)
@@ -46,13 +48,17 @@ def run(delivery: Delivery, result_bytes: int) -> Settlement:
     started = time.monotonic()
     try:
         settlement = _run(delivery, result_bytes)
+    except AlreadyEnded as exc:
+        settlement = _ended(delivery, exc)
     except PermanentError as exc:
         settlement = _failed(delivery, f"PermanentError: {exc.message}")
     except RetryLater as exc:
-        settlement = Settlement(delivery, Outcome.RETRY, after=exc.after, error=f"RetryLater: {exc}", counts=False)
+        error = _written(f"RetryLater: {exc}")
+        settlement = Settlement(delivery, Outcome.RETRY, after=exc.after, error=error, counts=False)
     except UnknownProcessor as exc:
         settlement = _unknown(delivery, exc)
-    except Exception:  # noqa: BLE001 - whatever a processor raises is an attempt that failed
+    except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError):  # noqa: BLE001 - as below
+        # Whatever a processor raises is an attempt that failed; the worker's own interruption passes.
         settlement = again(delivery, traceback.format_exc(limit=-20)[-ERROR_CHARACTERS:])
     settlement.ran_for = time.monotonic() - started
     return settlement
@@ -65,7 +71,11 @@ def _run(delivery: Delivery, result_bytes: int) -> Settlement:
         payload, job = decoded[0], _running(delivery, decoded[1])
     except (InvalidJobName, InvalidPayload, InvalidMetadata) as exc:
         return _failed(delivery, f"cannot be decoded: {exc.message}")
-    value = _call(processor, payload, job)
+    guard = delivery.consumer.queue.guard
+    if guard is None:
+        value = _call(processor, payload, job)
+    else:
+        value = guard.run(delivery, partial(_call, processor, payload, job), once=processor.once)
     result = b"null" if value is None else _encode(delivery, value, result_bytes)
     return Settlement(delivery, Outcome.COMPLETE, result=result)
 
@@ -116,8 +126,20 @@ def _encode(delivery: Delivery, value: Any, result_bytes: int) -> bytes:
         return b"null"
 
 
+def _ended(delivery: Delivery, exc: AlreadyEnded) -> Settlement:
+    """Tell the provider how the job ended in an earlier run, of which it had no word."""
+    if exc.error is not None:
+        return _failed(delivery, exc.error)
+    return Settlement(delivery, Outcome.COMPLETE, result=exc.result)
+
+
 def _failed(delivery: Delivery, error: str) -> Settlement:
-    return Settlement(delivery, Outcome.FAIL, error=error)
+    return Settlement(delivery, Outcome.FAIL, error=_written(error))
+
+
+def _written(error: str) -> str:
+    """Return an error as every provider can keep it: half a character becomes its escape."""
+    return error.encode(errors="backslashreplace").decode()
 
 
 def _unknown(delivery: Delivery, exc: UnknownProcessor) -> Settlement:
@@ -138,7 +160,7 @@ def again(delivery: Delivery, error: str) -> Settlement:
     """Return the outcome of an attempt that failed: another after backoff, or the end."""
     if delivery.attempt >= delivery.attempts:
         return _failed(delivery, error)
-    return Settlement(delivery, Outcome.RETRY, after=delivery.backoff.wait(delivery.attempt), error=error)
+    return Settlement(delivery, Outcome.RETRY, after=delivery.backoff.wait(delivery.attempt), error=_written(error))
 
 
 def timed_out(delivery: Delivery) -> Settlement:

@@ -6,12 +6,15 @@ import select
 import signal
 import sys
 import threading
+import time
+from multiprocessing import parent_process
 from types import FrameType
 from typing import Final
 
 from queues.worker.loop import Worker
 
 CHECK_SECONDS: Final = 1.0
+SAME_SECONDS: Final = 1.0
 log: Final = logging.getLogger("queues.worker")
 
 
@@ -22,6 +25,7 @@ class WorkerProcess:
         """Take the worker to run."""
         self.worker = worker
         self._signals = 0
+        self._signalled_at = 0.0
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         os.set_blocking(self._read, False)
@@ -55,16 +59,20 @@ class WorkerProcess:
                 self.worker.stop()
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self._signals += 1
+        now = time.monotonic()
+        # rqworker-pool passes on a signal that the system may have sent to all processes already.
+        if parent_process() is None or now - self._signalled_at > SAME_SECONDS:
+            self._signals += 1
+        self._signalled_at = now
 
 
 def leave(worker: Worker) -> None:
-    """End the process; one whose job threads will not end is replaced by a new one."""
+    """End the process; one whose job threads will not end is replaced by a new one, a pool's by its pool."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if worker.stuck:
-        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very command again
-    if worker.running:
+    if worker.to_replace and parent_process() is None:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command again
+    if worker.running or worker.stuck:
         # An abandoned thread must not run on while the interpreter waits for it.
         os._exit(0)

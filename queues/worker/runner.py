@@ -32,6 +32,24 @@ class Interrupted(BaseException):
     """Raised in a job's thread when its attempt has ended without it."""
 
 
+class InThread:
+    """How a thread runs its jobs: in itself.
+
+    `run` takes a delivery to its outcome; `begin` and `end` are called in each thread. `slack` is how
+    many seconds beyond a job's timeout `run` may need before it has to be ended from outside.
+    """
+
+    slack = 0.0
+    run = staticmethod(pipeline.run)
+
+    def begin(self) -> None:
+        """Prepare this thread."""
+
+    def end(self) -> None:
+        """Leave nothing of this thread behind."""
+        connections.close_all()
+
+
 class Slot:
     """One thread and what it runs. `lock` decides whether the run or the watchdog settles."""
 
@@ -50,8 +68,14 @@ class Slot:
 class Runners:
     """A fixed number of threads; `settled` is called from them with each outcome."""
 
-    def __init__(self, concurrency: int, settled: Callable[[Settlement], None], result_bytes: int) -> None:
-        """Take how many jobs run at once, and who hears of their outcomes."""
+    def __init__(
+        self,
+        concurrency: int,
+        settled: Callable[[Settlement], None],
+        result_bytes: int,
+        way: InThread | None = None,
+    ) -> None:
+        """Take how many jobs run at once, who hears of their outcomes, and the way to run them."""
         self.inbox: SimpleQueue[Delivery | None] = SimpleQueue()
         self._settled = settled
         self._result_bytes = result_bytes
@@ -60,6 +84,8 @@ class Runners:
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="queues-watchdog", daemon=True)
         self._concurrency = concurrency
+        self._way = way or InThread()
+        self._run_job, self._slack = self._way.run, self._way.slack
 
     def start(self) -> None:
         """Start the threads."""
@@ -73,6 +99,7 @@ class Runners:
         return slot
 
     def _work(self, slot: Slot) -> None:
+        self._way.begin()
         try:
             while (delivery := self.inbox.get()) is not None:
                 if not self._run(slot, delivery):
@@ -80,19 +107,19 @@ class Runners:
         except Interrupted:
             return
         finally:
-            connections.close_all()
+            self._way.end()
 
     def _run(self, slot: Slot, delivery: Delivery) -> bool:
         """Run one delivery; return False when the watchdog ended it and the thread is done for."""
         now = time.monotonic()
-        slot.deadline = now + delivery.timeout
+        slot.deadline = now + delivery.timeout + self._slack
         slot.delivery = delivery
         if now - slot.ended_at > IDLE_SECONDS:
-            _close_stale()
+            close_stale()
         reached("before_run")
-        settlement = pipeline.run(delivery, self._result_bytes)
+        settlement = self._run_job(delivery, self._result_bytes)
         reached("after_run")
-        _close_stale()
+        close_stale()
         slot.ended_at = time.monotonic()
         with slot.lock:
             slot.delivery = None
@@ -184,7 +211,7 @@ def _runs(slot: Slot, job_id: str) -> bool:
     return slot.delivery is not None and slot.delivery.id == job_id
 
 
-def _close_stale() -> None:
+def close_stale() -> None:
     """Close this thread's database connections that are past use; the job's outcome stands."""
     try:
         close_old_connections()

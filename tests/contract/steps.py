@@ -13,6 +13,7 @@ NAME = "contract.test.v1"
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 WORKER = "worker-1"
+HOUR = timedelta(hours=1)
 
 
 def add(queue: AdapterQueue, job_id: str, data: object = None, **options: Any) -> QueueJob[Any]:
@@ -98,3 +99,13 @@ def complete(queue: AdapterQueue, *job_ids: str, **options: Any) -> None:
 def every_level(prefix: str = "") -> Sequence[NewJob[Any]]:
     """Return one job of each level, the least urgent first."""
     return [new(f"{prefix}{level.name}", priority=level) for level in sorted(Priority, reverse=True)]
+
+
+def one_of_each(queue: AdapterQueue) -> None:
+    """Bring a job into each state, named by it."""
+    complete(queue, "completed")
+    fail(queue, "failed")
+    add(queue, "active")
+    take(queue)
+    add(queue, "waiting")
+    add(queue, "delayed", delay=HOUR)

@@ -1,4 +1,4 @@
-"""The contract of what an operator does: look, count, move, remove, clean."""
+"""The contract of what an operator does: remove, drain, clean, count, follow a run."""
 
 import asyncio
 from datetime import timedelta
@@ -12,6 +12,7 @@ from queues.jobs import JobState
 from queues.priorities import Priority
 from tests.contract.conftest import Advance, MakeQueue
 from tests.contract.steps import (
+    HOUR,
     MS,
     SECOND,
     add,
@@ -21,27 +22,13 @@ from tests.contract.steps import (
     fail,
     ids,
     job,
-    lapse,
     listed,
     new,
+    one_of_each,
     order,
-    state,
     take,
     take_one,
 )
-
-HOUR = timedelta(hours=1)
-
-
-def one_of_each(queue: AdapterQueue) -> None:
-    """Bring a job into each state, named by it."""
-    complete(queue, "completed")
-    fail(queue, "failed")
-    add(queue, "active")
-    take(queue)
-    add(queue, "waiting")
-    add(queue, "delayed", delay=HOUR)
-
 
 # remove_job
 
@@ -81,149 +68,6 @@ def test_a_removed_job_leaves_the_others_in_order(queue: AdapterQueue) -> None:
     queue.remove_job("low")
 
     assert order(queue) == ["a", "c"]
-
-
-# retry_job
-
-
-def test_a_retry_by_hand_is_a_fresh_budget(make_queue: MakeQueue, advance: Advance) -> None:
-    """Attempts and stalls start from none; the reason is gone, the history of attempts is not."""
-    queue = make_queue(crash_limit=2)
-    add(queue, "j1", priority=Priority.LOW, attempts=2)
-    lapse(queue, advance, take_one(queue))
-    take_one(queue).fail("it broke")
-    add(queue, "j2", priority=Priority.LOW)
-
-    retried = queue.retry_job("j1")
-
-    assert (retried.state, retried.attempts_made, retried.stalls) == (JobState.WAITING, 0, 0)
-    assert (retried.failed_reason, retried.finished_at, retried.worker) == (None, None, None)
-    assert [attempt.error for attempt in retried.attempts][-1] == "it broke"
-    assert counts(queue) == {"waiting": 2}
-    assert take_one(queue).id == "j2"
-    again = take_one(queue)
-    assert (again.id, again.attempt, again.attempts) == ("j1", 1, 2)
-    assert lapse(queue, advance, again) == 1
-    assert state(queue, "j1") is JobState.WAITING
-
-
-@pytest.mark.parametrize("there", ["waiting", "delayed", "active", "completed"])
-def test_only_a_failed_job_is_retried(queue: AdapterQueue, there: str) -> None:
-    """InvalidTransition, and nothing moves."""
-    one_of_each(queue)
-    before = counts(queue)
-
-    with pytest.raises(InvalidTransition) as caught:
-        queue.retry_job(there)
-
-    assert (caught.value.field, counts(queue)) == ("state", before)
-
-
-def test_a_job_is_retried_once_however_often_it_is_asked(queue: AdapterQueue) -> None:
-    """Case B23: the second of two retries finds it waiting."""
-    fail(queue, "j1")
-    queue.retry_job("j1")
-
-    with pytest.raises(InvalidTransition):
-        queue.retry_job("j1")
-
-    assert order(queue) == ["j1"]
-
-
-# promote_job, change_priority
-
-
-def test_a_promoted_job_runs_now(queue: AdapterQueue) -> None:
-    """It joins the end of its own level, whatever its time was."""
-    add(queue, "late", delay=HOUR, priority=Priority.HIGH)
-    queue.add_bulk([new("normal"), new("high", priority=Priority.HIGH)])
-
-    assert queue.promote_job("late").state is JobState.WAITING
-
-    assert counts(queue) == {"waiting": 3}
-    assert order(queue) == ["high", "late", "normal"]
-
-
-def test_a_job_that_waits_for_its_retry_is_promoted(queue: AdapterQueue) -> None:
-    """It keeps the attempts that it has used."""
-    add(queue, "j1")
-    take_one(queue).retry(HOUR, "no")
-
-    queue.promote_job("j1")
-
-    assert take_one(queue).attempt == 2
-
-
-@pytest.mark.parametrize("there", ["waiting", "active", "completed", "failed"])
-def test_only_a_delayed_job_is_promoted(queue: AdapterQueue, there: str) -> None:
-    """InvalidTransition, and nothing moves."""
-    one_of_each(queue)
-    before = counts(queue)
-
-    with pytest.raises(InvalidTransition):
-        queue.promote_job(there)
-
-    assert counts(queue) == before
-
-
-def test_a_changed_priority_moves_to_the_end_of_that_level(queue: AdapterQueue) -> None:
-    """Waiting and delayed jobs take their new level, and the job says so."""
-    queue.add_bulk([new("a"), new("b"), new("c", priority=Priority.HIGH)])
-    add(queue, "late", delay=HOUR)
-
-    changed = queue.change_priority("a", Priority.HIGH)
-    queue.change_priority("late", Priority.CRITICAL)
-    queue.promote_job("late")
-
-    assert (changed.state, changed.options.priority) == (JobState.WAITING, Priority.HIGH)
-    assert job(queue, "a").options.priority is Priority.HIGH
-    assert order(queue) == ["late", "c", "a", "b"]
-
-
-def test_a_priority_that_stays_keeps_the_place(queue: AdapterQueue) -> None:
-    """The level that the job has already is no other level."""
-    queue.add_bulk([new("a"), new("b")])
-
-    queue.change_priority("a", Priority.NORMAL)
-
-    assert order(queue) == ["a", "b"]
-
-
-def test_a_changed_priority_outlives_runs(queue: AdapterQueue, advance: Advance) -> None:
-    """Case B05: after a retry and a stall the job comes back at the level it was given last."""
-    add(queue, "j1")
-    queue.change_priority("j1", Priority.BULK)
-    take_one(queue).retry(10 * MS)
-    add(queue, "normal")
-    advance(0.02)
-    first = take_one(queue)
-    lapse(queue, advance, take_one(queue))
-
-    assert (first.id, job(queue, "j1").options.priority, listed(queue, JobState.WAITING)) == (
-        "normal",
-        Priority.BULK,
-        ["j1"],
-    )
-
-
-@pytest.mark.parametrize("there", ["active", "completed", "failed"])
-def test_only_a_job_that_waits_changes_its_priority(queue: AdapterQueue, there: str) -> None:
-    """InvalidTransition for the others."""
-    one_of_each(queue)
-
-    with pytest.raises(InvalidTransition):
-        queue.change_priority(there, Priority.HIGH)
-
-    assert job(queue, there).options.priority is Priority.NORMAL
-
-
-def test_a_priority_that_is_no_level_is_refused(queue: AdapterQueue) -> None:
-    """Case B05: 0 and 2 are no levels here either."""
-    add(queue, "j1")
-    for wrong in (0, 2, "HIGH"):
-        with pytest.raises(InvalidOptions) as caught:
-            queue.change_priority("j1", wrong)  # type: ignore[arg-type]
-        assert caught.value.field == "priority"
 
 
 @pytest.mark.parametrize("call", ["retry_job", "promote_job", "change_priority", "update_progress"])
@@ -404,41 +248,7 @@ def test_clean_refuses_what_it_cannot_mean(queue: AdapterQueue, grace: Any, what
     assert (caught.value.field, counts(queue)) == (field, {"completed": 1})
 
 
-# list_jobs, get_stats
-
-
-def test_lists_are_in_the_order_in_which_jobs_run(queue: AdapterQueue) -> None:
-    """Waiting by level then age, delayed by time, the ended newest first."""
-    for job_id, delay in (("d3", 3), ("d1", 1), ("d2", 2)):
-        add(queue, job_id, delay=delay * HOUR)
-    complete(queue, "c1", "c2", "c3")
-    fail(queue, "f1", "f2")
-    queue.add_bulk([*every_level(), new("normal-2"), new("bulk-2", priority=Priority.BULK)])
-
-    waiting = ["CRITICAL", "HIGH", "NORMAL", "normal-2", "LOW", "BULK", "bulk-2"]
-    assert listed(queue, JobState.WAITING) == waiting
-    assert listed(queue, JobState.DELAYED) == ["d1", "d2", "d3"]
-    assert listed(queue, JobState.COMPLETED) == ["c3", "c2", "c1"]
-    assert listed(queue, JobState.FAILED) == ["f2", "f1"]
-    assert order(queue) == waiting
-
-
-def test_pages_join_to_the_whole(queue: AdapterQueue) -> None:
-    """Case B48: any page size gives each job once, over all levels; beyond the end there is nothing."""
-    queue.add_bulk([new(f"j{n}", priority=sorted(Priority)[n % 5]) for n in range(23)])
-    whole = listed(queue, JobState.WAITING)
-
-    for size in (1, 4, 10, 23, 100):
-        paged = [job_id for at in range(0, 23, size) for job_id in ids(queue.list_jobs(JobState.WAITING, at, size))]
-        assert paged == whole, size
-    assert (len(whole), queue.list_jobs(JobState.WAITING, 23), queue.list_jobs(JobState.WAITING, 0, 0)) == (23, [], [])
-
-
-@pytest.mark.parametrize(("offset", "limit"), [(-1, 10), (0, -1), (0, 10_001)])
-def test_a_page_that_no_list_has_is_refused(queue: AdapterQueue, offset: int, limit: int) -> None:
-    """InvalidOptions, and not a wrong page."""
-    with pytest.raises(InvalidOptions):
-        queue.list_jobs(JobState.WAITING, offset, limit)
+# get_stats
 
 
 def test_stats_count_each_state(queue: AdapterQueue) -> None:
@@ -451,58 +261,6 @@ def test_stats_count_each_state(queue: AdapterQueue) -> None:
         stats = queue.get_stats()
         assert (stats.waiting, stats.active, stats.completed, stats.failed, stats.delayed) == (3, 1, 1, 1, 1)
     assert stats.counts == {each: len(queue.list_jobs(each)) for each in JobState}
-
-
-def test_looking_moves_no_stalled_or_due_job(make_queue: MakeQueue, advance: Advance) -> None:
-    """A page or a scrape that is opened while leases lapse changes nothing; only a sweep does."""
-    queue = make_queue()
-    add(queue, "old", remove_on_complete=20 * MS)
-    take_one(queue).complete()
-    add(queue, "j1")
-    take_one(queue).extend(0.02)
-    add(queue, "due", delay=20 * MS)
-    advance(0.05)
-
-    for each in JobState:
-        queue.list_jobs(each)
-    queue.get_job("j1")
-    queue.get_stats()
-
-    assert (job(queue, "j1").stalls, counts(queue)) == (0, {"active": 1, "delayed": 1, "completed": 1})
-
-
-def test_the_oldest_waiting_job_has_its_age(queue: AdapterQueue, advance: Advance) -> None:
-    """None without one; over all levels; delayed jobs wait from when they were due."""
-    assert queue.get_stats().oldest_waiting is None
-    add(queue, "delayed", delay=HOUR)
-    assert queue.get_stats().oldest_waiting is None
-    add(queue, "first", priority=Priority.BULK)
-    advance(0.1)
-    add(queue, "second", priority=Priority.CRITICAL)
-
-    oldest = queue.get_stats().oldest_waiting
-
-    assert oldest is not None
-    assert timedelta(seconds=0.09) <= oldest < timedelta(seconds=30)
-    take(queue, 2)
-    assert queue.get_stats().oldest_waiting is None
-
-
-@pytest.mark.parametrize("way", ["release", "stall"])
-def test_a_job_that_comes_back_hides_no_older_one(queue: AdapterQueue, advance: Advance, way: str) -> None:
-    """A job put back to the front goes on with the wait that it had begun."""
-    queue.add_bulk([new("a"), new("b")])
-    delivery = take_one(queue)
-    advance(0.2)
-    if way == "release":
-        delivery.release()
-    else:
-        lapse(queue, advance, delivery)
-
-    oldest = queue.get_stats().oldest_waiting
-
-    assert oldest is not None
-    assert oldest >= timedelta(seconds=0.19)
 
 
 def test_the_async_twins_operate_too(queue: AdapterQueue) -> None:

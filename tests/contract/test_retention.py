@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from queues.adapters.base import AdapterQueue
-from queues.errors import InvalidOptions
+from queues.errors import InvalidOptions, LeaseLost
 from queues.jobs import JobOptions, JobState, Retention
+from queues.priorities import Priority
 from tests.contract.conftest import Advance, MakeQueue
 from tests.contract.steps import MS, NAME, add, counts, lapse, listed, state, take_one
 
@@ -125,3 +126,19 @@ def test_a_retention_that_cannot_be_kept_is_refused(queue: AdapterQueue, option:
 
     assert caught.value.field == option
     assert counts(queue) == {}
+
+
+def test_a_refused_run_trims_nothing(queue: AdapterQueue, advance: Advance) -> None:
+    """A zombie's settle writes nothing of its run, and its retention forgets no other job."""
+    add(queue, "zombie", remove_on_complete=1, remove_on_fail=1)
+    zombie = take_one(queue)
+    lapse(queue, advance, zombie)
+    for job_id in ("a", "b"):
+        add(queue, job_id, remove_on_complete=5, priority=Priority.HIGH)
+        take_one(queue).complete()
+
+    for settle in (zombie.complete, lambda: zombie.fail("late")):
+        with pytest.raises(LeaseLost):
+            settle()
+
+    assert listed(queue, JobState.COMPLETED) == ["b", "a"]

@@ -341,3 +341,38 @@ def test_how_long_a_run_took_is_the_workers_word(queue: AdapterQueue) -> None:
     (attempt,) = job(queue, "j1").attempts
 
     assert attempt.duration == timedelta(seconds=12.345)
+
+
+def test_a_batch_that_is_released_keeps_its_order(queue: AdapterQueue) -> None:
+    """A worker that stops gives back what it holds in one call, the last taken first: all is as it was."""
+    added = ids(queue.add_bulk([new(f"{(n * 37) % 100:02}") for n in range(12)]))
+    consumer = queue.consumer("w")
+    deliveries = consumer.reserve(8)
+
+    consumer.settle([Settlement(delivery, Outcome.RELEASE, counts=False) for delivery in reversed(deliveries)])
+
+    assert order(queue) == added
+
+
+def test_a_batch_that_stalls_keeps_its_order(queue: AdapterQueue, advance: Advance) -> None:
+    """Jobs whose leases end together, as those of a dead worker do, come back as they were taken."""
+    added = ids(queue.add_bulk([new(f"{(n * 37) % 100:02}") for n in range(12)]))
+    consumer = queue.consumer("w")
+    deliveries = consumer.reserve(8)
+    assert consumer.extend(deliveries, 0.02) == []
+    advance(0.03)
+
+    assert queue.sweep() == 8
+
+    assert order(queue) == added
+
+
+def test_one_sweep_takes_all_that_lapsed(queue: AdapterQueue, advance: Advance) -> None:
+    """However many they are."""
+    queue.add_bulk([new(None, {}) for _ in range(1300)])
+    consumer = queue.consumer("w")
+    assert consumer.extend(consumer.reserve(1300), 0.02) == []
+    advance(0.03)
+
+    assert (queue.sweep(), queue.sweep()) == (1300, 0)
+    assert counts(queue) == {"waiting": 1300}

@@ -22,7 +22,7 @@ from tests.support.wait import until
 from tests.support.workers import Workers, add, make_queue, wait_ended
 
 pytestmark = pytest.mark.process
-QUEUES = ("data-processing", "file-processing", "report-generation")
+QUEUES = ("data-processing", "file-processing", "slack-messages")
 KILLS = 20
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from threading import Condition
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -26,7 +26,7 @@ class MemoryQueue(AdapterQueue):
     `clock` returns seconds since the epoch; tests that must not wait give their own.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         durable=False,
         shared=False,
         missing={
@@ -48,7 +48,8 @@ class MemoryQueue(AdapterQueue):
 
     # Adding
 
-    def _store(self, jobs: Sequence[Prepared]) -> list[QueueJob[Any]]:
+    def store(self, jobs: Sequence[Prepared]) -> list[QueueJob[Any]]:
+        """Write all jobs or none; see `queues.prepared`."""
         with self.changed:
             first: dict[str, Prepared] = {}
             for job in jobs:
@@ -71,7 +72,7 @@ class MemoryQueue(AdapterQueue):
             self.delay(stored, job.options.delay, now)
         else:
             self.push(stored, now)
-        return self._added(job, stored.state, utc(stored.available_at), utc(now))
+        return self.added(job, stored.state, utc(stored.available_at), utc(now))
 
     def push(self, job: StoredJob, now: float, *, front: bool = False) -> None:
         """Put a job into its level's list; at the front it goes on with the wait that it had begun."""

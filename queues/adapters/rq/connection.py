@@ -13,9 +13,8 @@ from typing import Any, Final, cast
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    BusyLoadingError,
+    AskError,
     ClusterDownError,
-    MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -29,15 +28,10 @@ from queues.errors import QueueFull, QueueMisconfigured, QueueUnavailable
 
 CONNECT_SECONDS: Final = 2.0
 REPLY_SECONDS: Final = 5.0
+NO_EVICTION: Final = "noeviction"
 GONE: Final = (redis.ConnectionError, redis.TimeoutError)
-_UNAVAILABLE: Final = (
-    *GONE,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    ReadOnlyError,
-    TryAgainError,
-)
+# Those whose own text is of no use, or names a host.
+_UNAVAILABLE: Final = (*GONE, AskError, ClusterDownError, ReadOnlyError, TryAgainError)
 _clients: dict[tuple[str, float], redis.Redis] = {}
 _lock: Final = threading.Lock()
 
@@ -52,7 +46,7 @@ def client(connection: Mapping[str, Any], *, reply_seconds: float = REPLY_SECOND
 
 
 def worker_client(connection: Mapping[str, Any]) -> redis.Redis:
-    """Return a client of its own for an RQ worker's record, for RQ changes its time-outs."""
+    """Return a client of its own for an RQ worker's record and its commands."""
     return _new_client(connection, REPLY_SECONDS)
 
 
@@ -113,9 +107,8 @@ def translated(what: str) -> Iterator[None]:
     except ResponseError as exc:
         if "OOM" in str(exc):
             raise QueueFull(f"Redis has no memory left: {what} was not done.") from exc
-        if any(word in str(exc) for word in ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED", "MISCONF")):
-            raise QueueUnavailable(f"Redis takes no writes now ({exc!s:.60}): {what} was not done.") from exc
-        raise
+        # READONLY, NOREPLICAS, UNBLOCKED, MISCONF, BUSY, ...: whatever the reason, it may pass.
+        raise QueueUnavailable(f"Redis refused ({exc!s:.60}): {what} was not done.") from exc
 
 
 def twice[R](call: Callable[[], R]) -> R:
@@ -127,6 +120,15 @@ def twice[R](call: Callable[[], R]) -> R:
         return call()
     except GONE:
         return call()
+
+
+def risks(server: redis.Redis) -> list[str]:
+    """Return what the server's own settings put at risk, and what to set instead."""
+    with translated("asking for the eviction policy"):
+        policy = twice(lambda: server.info("memory")).get("maxmemory_policy", NO_EVICTION)
+    if policy == NO_EVICTION:
+        return []
+    return [f"Redis deletes jobs when its memory is full ({policy}); set its maxmemory-policy to {NO_EVICTION}."]
 
 
 def close_all() -> None:

@@ -12,8 +12,9 @@ import msgspec
 
 from queues.adapters.rq.connection import GONE, client, translated
 from queues.adapters.rq.keys import decode_id
-from queues.adapters.rq.wire import LogEntry, milliseconds, read_data, read_time, unpack
+from queues.adapters.rq.wire import LogEntry, read_data, read_time
 from queues.jobs import JobOptions
+from queues.packed import milliseconds, unpack
 from queues.ports import Consumer, Delivery, GenericQueue, Outcome, Settled, Settlement
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 
 from queues.adapters.base import STALLED, AdapterQueue, Prepared, check_clean, check_page, check_progress, known_id, utc
-from queues.adapters.rq.connection import client, translated, twice
+from queues.adapters.rq.connection import client, risks, translated, twice
 from queues.adapters.rq.consumer import RQConsumer
 from queues.adapters.rq.keys import FAR, JOB, LEVELS, decode_id, encode_id, level_keys, queue_keys
 from queues.adapters.rq.scripts import Scripts
-from queues.adapters.rq.wire import milliseconds, pack, read_job, read_time, write_data
+from queues.adapters.rq.wire import STATES, read_job, read_time, write_data
 from queues.codec import encode_result
 from queues.conf import QueueConf
 from queues.errors import (
@@ -23,6 +23,7 @@ from queues.errors import (
     UnknownJob,
 )
 from queues.jobs import MILLISECOND, JobOptions, JobState, QueueJob, QueueStats
+from queues.packed import milliseconds, pack
 from queues.ports import Capabilities
 from queues.priorities import Priority
 
@@ -34,7 +35,7 @@ _STALL_ERROR: Final = encode_result("stalled: the worker's lease lapsed")
 class RQQueue(AdapterQueue):
     """A queue whose jobs are RQ jobs; RQ's and django-rq's tools read them."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(durable=True)
+    capabilities = Capabilities(durable=True)
 
     def __init__(self, conf: QueueConf) -> None:
         """Take the queue's settings; connect when first used."""
@@ -54,7 +55,8 @@ class RQQueue(AdapterQueue):
 
     # Adding
 
-    def _store(self, jobs: Sequence[Prepared]) -> list[QueueJob[Any]]:
+    def store(self, jobs: Sequence[Prepared]) -> list[QueueJob[Any]]:
+        """Write all jobs or none; see `queues.prepared`."""
         arguments: list[Any] = []
         groups = 0
         for options, members in groupby(jobs, key=lambda job: job.options):
@@ -81,7 +83,7 @@ class RQQueue(AdapterQueue):
                 return msgspec.structs.replace(there, data=job.data, duplicate=True)
         delay = job.options.delay
         state = JobState.DELAYED if delay else JobState.WAITING
-        return self._added(job, state, now + delay if delay else now, now)
+        return self.added(job, state, now + delay if delay else now, now)
 
     # Reading
 
@@ -106,6 +108,24 @@ class RQQueue(AdapterQueue):
             pipe.zscore(self.keys[8], encoded_id)
         replies: list[Any] = pipe.execute()
         return replies
+
+    def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        """Return the state of each job that the queue knows; see the port."""
+
+        def fetch() -> list[Any]:
+            pipe = self._client.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipe.hget(JOB + encode_id(self.name, job_id), "status")
+            replies: list[Any] = pipe.execute()
+            return replies
+
+        with translated(f"reading jobs of {self.name}"):
+            statuses = twice(fetch)
+        return {
+            job_id: STATES.get(status, JobState.FAILED)
+            for job_id, status in zip(job_ids, statuses, strict=True)
+            if status
+        }
 
     def list_jobs(self, state: JobState, offset: int = 0, limit: int = 100) -> list[QueueJob[Any]]:
         """Return a page of jobs; see the port."""
@@ -164,6 +184,10 @@ class RQQueue(AdapterQueue):
             is_paused=bool(paused),
             oldest_waiting=oldest,
         )
+
+    def risks(self) -> list[str]:
+        """Return what Redis' own settings put at risk, and what to set instead."""
+        return risks(self._client)
 
     # Operating
 

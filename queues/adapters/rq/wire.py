@@ -1,21 +1,20 @@
 """A job as RQ's hash holds it: RQ's own fields, and ours packed into few.
 
 A hash of many or long fields leaves Redis' compact encoding, and then each field costs an
-allocation; so the options are one short text in the field `mq`:
-`priority|attempts|kind:base:cap:jitter|timeout|keep completed|keep failed`, in milliseconds.
+allocation; so the options are one short text in the field `mq` (`queues.packed`).
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 import msgspec
 
 from queues.adapters.base import Prepared, read_body, utc
 from queues.adapters.rq.keys import decode_id
-from queues.jobs import MILLISECOND, Attempt, Backoff, JobOptions, JobState, QueueJob, Retention
-from queues.priorities import Priority
+from queues.jobs import Attempt, JobState, QueueJob
+from queues.packed import unpack
 
 STATES: Final[Mapping[bytes, JobState]] = {
     b"queued": JobState.WAITING,
@@ -25,65 +24,6 @@ STATES: Final[Mapping[bytes, JobState]] = {
     b"failed": JobState.FAILED,
 }
 STATUSES: Final[Mapping[JobState, str]] = {state: status.decode() for status, state in STATES.items()}
-
-
-def milliseconds(duration: timedelta) -> int:
-    """Return a duration as whole milliseconds, the smallest at 1."""
-    return max(1, round(duration / MILLISECOND)) if duration else 0
-
-
-@lru_cache(maxsize=1024)
-def pack(options: JobOptions) -> str:
-    """Return options as the text of the field `mq`."""
-    backoff = options.backoff
-    return "|".join(
-        (
-            str(options.priority.value),
-            str(options.attempts),
-            f"{backoff.kind}:{milliseconds(backoff.base)}:{milliseconds(backoff.cap)}:{backoff.jitter:g}",
-            str(milliseconds(options.timeout)),
-            _pack_retention(options.remove_on_complete, "remove_on_complete"),
-            _pack_retention(options.remove_on_fail, "remove_on_fail"),
-        )
-    )
-
-
-def _pack_retention(value: object, name: str) -> str:
-    retention = Retention.parse(value, name)
-    if retention.age is not None:
-        return f"a{milliseconds(retention.age)}"
-    return "" if retention.count is None else str(retention.count)
-
-
-@lru_cache(maxsize=1024)
-def unpack(packed: str) -> JobOptions:
-    """Return the options that `pack` was given, without delay and job id.
-
-    A job that RQ itself enqueued has none: it gets the defaults.
-    """
-    if not packed:
-        return JobOptions()
-    priority, attempts, backoff, timeout, keep_completed, keep_failed = packed.split("|")
-    kind, base, cap, jitter = backoff.split(":")
-    return JobOptions(
-        priority=Priority(int(priority)),
-        attempts=int(attempts),
-        backoff=Backoff(
-            kind=cast(Literal["fixed", "exponential"], kind),
-            base=int(base) * MILLISECOND,
-            cap=int(cap) * MILLISECOND,
-            jitter=float(jitter),
-        ),
-        timeout=int(timeout) * MILLISECOND,
-        remove_on_complete=_unpack_retention(keep_completed),
-        remove_on_fail=_unpack_retention(keep_failed),
-    )
-
-
-def _unpack_retention(text: str) -> Retention | int | None:
-    if text.startswith("a"):
-        return Retention(age=int(text[1:]) * MILLISECOND)
-    return int(text) if text else None
 
 
 def write_data(job: Prepared) -> tuple[bytes, int]:

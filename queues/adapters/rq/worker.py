@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import django
+import redis
 from django.apps import apps
+from redis.client import PubSub
 from redis.exceptions import RedisError
 from rq import worker_registration
 from rq.serializers import JSONSerializer
@@ -20,14 +22,18 @@ from rq.utils import now, utcformat
 from rq.worker import WorkerStatus
 from rq.worker.base import BaseWorker
 
+from queues.adapters.rq.connection import risks, translated
 from queues.adapters.rq.keys import decode_id, encode_id
 from queues.conf import WorkerConf, queue_conf, worker_conf
+from queues.errors import QueueFull, QueueUnavailable
 from queues.registry import registry
 from queues.worker.loop import Worker as Loop
 from queues.worker.process import WorkerProcess, leave
+from queues.worker.runner import InThread
 
 RECORD_SECONDS: Final = 3.0
 RECORD_TTL: Final = 30
+LISTEN_SECONDS: Final = 3.0
 log: Final = logging.getLogger("queues.worker")
 
 
@@ -36,6 +42,7 @@ class Worker(BaseWorker):
 
     loop: Loop
     conf: WorkerConf | None = None
+    way: InThread | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take RQ's arguments; jobs are JSON, whatever serializer was asked for."""
@@ -45,6 +52,10 @@ class Worker(BaseWorker):
         super().__init__(*args, **kwargs)
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._over = threading.Event()
+
+    def _set_connection(self, connection: redis.Redis) -> redis.Redis:
+        """Leave the connection's time-outs: RQ would let it wait seven minutes for a reply that never comes."""
+        return connection
 
     def work(
         self,
@@ -72,10 +83,12 @@ class Worker(BaseWorker):
             burst=burst,
             max_jobs=max_jobs,
             max_idle=max_idle_time,
+            way=self.way,
         )
         self.birth_date = self.last_heartbeat = now()
         recorder = threading.Thread(target=self._keep_record, name="queues-record", daemon=True)
         recorder.start()
+        threading.Thread(target=self._listen, name="queues-commands", daemon=True).start()
         log.info("worker started", extra={"worker": self.name, "pid": os.getpid(), "queues": names})
         try:
             WorkerProcess(self.loop).run()
@@ -92,16 +105,19 @@ class Worker(BaseWorker):
 
     def _keep_record(self) -> None:
         """Write the whole record at every beat, so that one that Redis lost comes back."""
-        subscribed = False
+        warned = False
         while not self._over.is_set():
             try:
-                self._write_record()
-                if not subscribed:
-                    self.subscribe()  # type: ignore[no-untyped-call]
-                    subscribed = True
+                with translated("the worker's record"):
+                    self._write_record()
+                if not warned:
+                    self._warn()
+                    warned = True
                 self.loop.outage.over()
-            except RedisError as exc:
-                self.loop.outage.seen(exc)
+            except QueueFull:
+                self._prolong_record()
+            except QueueUnavailable as exc:
+                self.loop.outage.seen(exc, self.name)
             self._over.wait(RECORD_SECONDS)
 
     def _write_record(self) -> None:
@@ -125,6 +141,18 @@ class Worker(BaseWorker):
         for queue in self.queues:
             worker_registration.clean_worker_registry(queue)
 
+    def _warn(self) -> None:
+        for risk in risks(self.connection):
+            log.warning("provider at risk", extra={"risk": risk})
+
+    def _prolong_record(self) -> None:
+        """Keep the record that is there, since a full Redis takes no new one."""
+        try:
+            with translated("the worker's record"):
+                self.connection.expire(self.key, RECORD_TTL)
+        except QueueUnavailable as exc:
+            self.loop.outage.seen(exc, self.name)
+
     def _end_record(self) -> None:
         # The subscription ends with the process; RQ's unsubscribe would wait a second for its thread.
         try:
@@ -137,6 +165,31 @@ class Worker(BaseWorker):
             log.warning("worker record not ended", extra={"error": type(exc).__name__})
 
     # RQ's commands
+
+    def _listen(self) -> None:
+        """Hear commands until the end, on a connection that is made anew when Redis no longer answers on it."""
+        while not self._over.is_set():
+            channel = self.connection.pubsub()
+            try:
+                with translated("listening for commands"):
+                    channel.subscribe(self.pubsub_channel_name)
+                    self._hear(channel)
+            except QueueUnavailable as exc:
+                self._over.wait(self.loop.outage.seen(exc, self.name))
+            finally:
+                channel.close()
+
+    def _hear(self, channel: PubSub) -> None:
+        pinged = False
+        while not self._over.is_set():
+            message = channel.get_message(timeout=LISTEN_SECONDS)
+            if message is None and pinged:
+                raise redis.TimeoutError("no answer to a ping")
+            pinged = message is None
+            if message is None:
+                channel.ping()
+            elif message["type"] == "message":
+                self.handle_payload(message)
 
     def handle_payload(self, message: Mapping[str, Any]) -> None:
         """Obey a command that RQ's tools sent: shutdown, stop-job, stop-execution, kill-horse."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queues.codec import decode, decode_metadata, decode_object, encode
-from queues.errors import InvalidMetadata, InvalidPayload
+from queues.codec import WireMetadata, decode, decode_job, decode_metadata, decode_object, encode
+from queues.codec.metadata import WireUser
+from queues.errors import InvalidMetadata, InvalidPayload, QueueRejected
 from queues.metadata import JobMetadata, SystemUser, UserToken
 from tests.unit.queues.payloads import Color, Level, Line, Order, Settlement
 
@@ -192,6 +193,51 @@ def test_metadata_comes_back_as_it_was(metadata: JobMetadata) -> None:
     assert read == metadata
     assert read is not None
     assert type(read.user) is type(metadata.user)
+
+
+def test_a_job_is_read_in_one_pass() -> None:
+    """Payload and metadata together are what each is alone, for a typed and an untyped payload."""
+    for payload_type in (Settlement, dict):
+        payload, metadata = decode_job(NODE_JOB, payload_type)
+        assert payload == decode(NODE_JOB, payload_type)
+        assert metadata is not None
+        assert metadata.build() == decode_metadata(NODE_JOB)
+    assert decode_job(settlement(), Settlement) == (decode(settlement(), Settlement), None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "field"),
+    [
+        ((b'"txId": "tx-1"', b'"txId": 7'), InvalidPayload, "tx_id"),
+        ((b'"sub": "u1", ', b""), InvalidMetadata, "metadata"),
+        ((b".123Z", b""), InvalidMetadata, "metadata"),
+        ((b'{"sub": "u1", "tenant": "acme"', b'{"sub": 1, "tenant": "acme"'), InvalidMetadata, "metadata"),
+    ],
+    ids=str,
+)
+def test_one_pass_tells_payload_and_metadata_apart(
+    changed: tuple[bytes, bytes], error: type[QueueRejected], field: str
+) -> None:
+    """Each error is of its own kind and names its field."""
+    with pytest.raises(error) as caught:
+        decode_job(NODE_JOB.replace(*changed), Settlement)
+
+    assert caught.value.field == field
+
+
+@given(st.text(max_size=260), st.text(max_size=260), st.none() | st.text(max_size=5))
+def test_plausible_metadata_can_be_built(correlation_id: str, source: str, traceparent: str | None) -> None:
+    """What a worker builds only when it is asked for must not fail then."""
+    wire = WireMetadata(
+        correlation_id=correlation_id,
+        user=WireUser("u"),
+        source=source,
+        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        traceparent=traceparent,
+    )
+
+    if wire.plausible:
+        assert wire.build().correlation_id == correlation_id
 
 
 def test_a_time_of_another_zone_comes_back_in_utc() -> None:
