@@ -27,7 +27,6 @@ from queues.packed import milliseconds, pack
 from queues.ports import Capabilities
 from queues.priorities import Priority
 
-BULK_JOBS: Final = 10_000
 CHUNK: Final = 1000
 _STALL_ERROR: Final = encode_result("stalled: the worker's lease lapsed")
 

@@ -37,6 +37,7 @@ for _ = 1, tonumber(ARGV[5]) do
   local group = {outcome = ARGV[at], wait = tonumber(ARGV[at + 1]) / 1000, count = ARGV[at + 3], age = ARGV[at + 4]}
   local free, texts, size = ARGV[at + 2] == '0', ARGV[at + 5] == '1', tonumber(ARGV[at + 6])
   local width = texts and 4 or 2
+  local ended = false
   at = at + 7
   for run = at, at + (size - 1) * width, width do
     index = index + 1
@@ -49,10 +50,11 @@ for _ = 1, tonumber(ARGV[5]) do
       if free then redis.call('HINCRBY', key, 'mq_runs', -1) end
       finish(id, key, group, texts and ARGV[run + 2] or 'null')
       totals[group.outcome] = totals[group.outcome] + 1
+      ended = true
     end
   end
   at = at + size * width
-  local limit = group.age == '' and tonumber(group.count)
+  local limit = ended and group.age == '' and tonumber(group.count)
   if limit and limit > 0 and group.outcome == 'c' then trim(7, limit) end
   if limit and limit > 0 and group.outcome == 'f' then trim(8, limit) end
 end

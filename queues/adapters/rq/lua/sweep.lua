@@ -5,6 +5,17 @@
 -- Promise: safe from any process at any time; a stall costs no attempt.
 local most = tonumber(ARGV[4])
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', decimal(now + FAR), 'LIMIT', 0, most)
+-- In the order in which they were taken: a beat gives all jobs of a worker one end. See the token in reserve().
+local function taken(entry)
+  local at, rest = string.match(entry, ':(%d+)%-(%d+)$')
+  return at or '', tonumber(rest) or 0
+end
+table.sort(lapsed, function(a, b)
+  local at_a, rest_a = taken(a)
+  local at_b, rest_b = taken(b)
+  if at_a == at_b then return rest_a > rest_b end
+  return at_a < at_b
+end)
 for i = #lapsed, 1, -1 do
   redis.call('ZREM', KEYS[6], lapsed[i])
   local id = string.match(lapsed[i], '^(.*):[^:]*$')
