@@ -1,37 +1,41 @@
-"""The relay: publishes rows that were not, and again those that the provider has lost.
+"""The relay: publishes rows that were not.
 
 Safe with several at once: a row is claimed for a while before it is published, outside of any
 transaction, and publishing an id that the provider knows changes nothing.
 """
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from queues.durability import records
+from queues.errors import InvalidTransition, QueueError, QueueRejected, UnknownJob
 from queues.jobs import JobState
 from queues.models import JobRecord
-from queues.prepared import PreparingQueue
+from queues.prepared import Prepared, PreparingQueue
 
 BATCH: Final = 500
 # Whoever accepted a job publishes it; the relay steps in when that has not happened by then.
 OVERDUE: Final = timedelta(seconds=1)
 CLAIM: Final = timedelta(seconds=30)
-# A row this young may be on its way to the provider right now.
-SETTLED: Final = timedelta(seconds=5)
+ENDED: Final = frozenset({JobState.COMPLETED, JobState.FAILED})
+log: Final = logging.getLogger("queues.durability")
 
 
 def publish_pending(queue: PreparingQueue, alias: str) -> int:
     """Publish open rows that are not published yet; return how many. Raises QueueUnavailable."""
     published = 0
     while rows := _claim(queue.name, alias):
-        queue.store([records.prepared(row) for row in rows])
-        ids = [row.job_id for row in rows]
-        records.mark(queue.name, ids, alias, published_at=timezone.now(), claimed_until=None)
+        try:
+            publish_rows(queue, rows, alias)
+        except QueueError:
+            records.mark(queue.name, [row.job_id for row in rows], alias, claimed_until=None)
+            raise
         published += len(rows)
         if len(rows) < BATCH:
             break
@@ -45,97 +49,86 @@ def _claim(queue: str, alias: str) -> list[JobRecord]:
     rows = JobRecord.objects.using(alias).filter(
         due, queue=queue, state=JobRecord.State.OPEN, published_at=None, accepted_at__lt=now - OVERDUE
     )
+    # Mostly there is nothing, and SQLite would be locked for it.
+    if not rows.exists():
+        return []
     with transaction.atomic(using=alias):
-        if connections[alias].features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
-        claimed = list(rows.order_by("id")[:BATCH])
+        claimed = list(records.locked(rows, skip_locked=True)[:BATCH])
         JobRecord.objects.using(alias).filter(pk__in=[row.pk for row in claimed]).update(claimed_until=now + CLAIM)
     return claimed
 
 
-def _published(
-    queue: PreparingQueue, alias: str, before: datetime
-) -> Iterator[tuple[list[JobRecord], dict[str, JobState]]]:
-    """Yield published open rows, a batch at a time, with the states in which the provider has them."""
-    last = 0
-    while True:
-        rows = list(
-            JobRecord.objects.using(alias)
-            .filter(queue=queue.name, state=JobRecord.State.OPEN, published_at__lt=before, pk__gt=last)
-            .order_by("id")[:BATCH]
-        )
-        if not rows:
-            return
-        last = rows[-1].pk
-        yield rows, queue.states([row.job_id for row in rows])
+def publish_rows(queue: PreparingQueue, rows: Sequence[JobRecord], alias: str) -> None:
+    """Publish the jobs of rows, with what is left of their delays. A row that cannot be read ends as failed."""
+    jobs = []
+    for row in rows:
+        try:
+            jobs.append(records.prepared(row))
+        except QueueRejected as exc:
+            _refuse(queue.name, row.job_id, alias, exc)
+    if jobs:
+        publish(queue, jobs, alias, again=True)
 
 
-def republish_lost(queue: PreparingQueue, alias: str) -> int:
-    """Publish again what is owed and what the provider no longer knows; return how many.
+def publish(queue: PreparingQueue, jobs: Sequence[Prepared], alias: str, *, again: bool = False) -> None:
+    """Publish jobs whose rows are open, and then say so in their rows. Raises QueueUnavailable.
 
-    A job that the provider ended by itself, at the crash limit, is owed no more: its row ends too.
+    With `again`, the provider may have them from before, as failed. A job that the provider will not
+    take, since it knows the id with other content, ends as failed: it must not hold up the others.
     """
-    republished = 0
-    for rows, states in _published(queue, alias, timezone.now() - SETTLED):
-        for row in rows:
-            if states.get(row.job_id) in {JobState.FAILED, JobState.COMPLETED}:
-                _end(queue, row.job_id, alias)
-        # A job may have ended since its row was read, and the provider may have forgotten it for that.
-        lost = [row.pk for row in rows if row.job_id not in states]
-        owed = JobRecord.objects.using(alias).filter(pk__in=lost, state=JobRecord.State.OPEN)
-        jobs = [records.prepared(row) for row in owed.order_by("id")]
-        if jobs:
-            queue.store(jobs)
-            republished += len(jobs)
-    return republished
+    ready = [_as_published(job) for job in jobs]
+    try:
+        queue.store(ready)
+    except QueueRejected:
+        for job in ready:
+            try:
+                _store_alone(queue, job)
+            except QueueRejected as exc:
+                _refuse(queue.name, job.id, alias, exc)
+    if again:
+        _retry_failed(queue, jobs)
+    records.mark(queue.name, [job.id for job in jobs], alias, published_at=timezone.now(), claimed_until=None)
 
 
-def end_failed(queue: PreparingQueue, alias: str) -> int:
-    """End the rows of jobs that the provider has as failed and that are still open; return how many."""
-    failed = queue.list_jobs(JobState.FAILED, 0, records.KEPT_FAILED)
-    open_ids = set(
-        JobRecord.objects.using(alias)
-        .filter(queue=queue.name, state=JobRecord.State.OPEN, job_id__in=[job.id for job in failed])
-        .values_list("job_id", flat=True)
-    )
-    for job_id in open_ids:
-        _end(queue, job_id, alias)
-    return len(open_ids)
+def _retry_failed(queue: PreparingQueue, jobs: Sequence[Prepared]) -> None:
+    """Put back to waiting what the provider has as failed: its row is open, for it was retried by hand."""
+    for job_id, state in queue.states([job.id for job in jobs]).items():
+        if state is JobState.FAILED:
+            try:
+                queue.retry_job(job_id)
+            except (InvalidTransition, UnknownJob):
+                # Somebody else has moved it meanwhile.
+                continue
 
 
-def _end(queue: PreparingQueue, job_id: str, alias: str) -> None:
-    job = queue.get_job(job_id)
-    if job is None or job.state not in {JobState.FAILED, JobState.COMPLETED}:
-        return
-    state = JobRecord.State.FAILED if job.state is JobState.FAILED else JobRecord.State.COMPLETED
-    records.mark(
-        queue.name,
-        [job_id],
-        alias,
-        state=state,
-        ended_at=timezone.now(),
-        error=job.failed_reason or "",
-        attempts_made=job.attempts_made,
+def _as_published(job: Prepared) -> Prepared:
+    options = records.published(job.options)
+    if options is job.options:
+        return job
+    return Prepared(
+        id=job.id,
+        name=job.name,
+        data=job.data,
+        body=job.body,
+        data_length=job.data_length,
+        options=options,
+        metadata=job.metadata,
     )
 
 
-def discard_lost(queue: PreparingQueue, alias: str, before: datetime, *, delayed: bool) -> None:
-    """Owe no more what was accepted before and what the provider has let go."""
-    for rows, states in _published(queue, alias, before):
-        lost = [row for row in rows if row.job_id not in states]
-        gone = [row.job_id for row in lost if delayed or records.view(row).state is not JobState.DELAYED]
-        records.mark(queue.name, gone, alias, state=JobRecord.State.DISCARDED, ended_at=timezone.now())
+def _store_alone(queue: PreparingQueue, job: Prepared) -> None:
+    """Publish one job; an ended one of that id, which no row stands for any more, makes room for it."""
+    try:
+        queue.store([job])
+    except QueueRejected:
+        known = queue.get_job(job.id)
+        if known is None or known.state not in ENDED:
+            raise
+        queue.remove_job(job.id)
+        queue.store([job])
 
 
-def prune(alias: str, age: timedelta, batch: int = 1000) -> int:
-    """Delete rows that ended longer than `age` ago, in batches; return how many."""
-    deleted = 0
-    while True:
-        ended = (
-            JobRecord.objects.using(alias).exclude(state=JobRecord.State.OPEN).filter(ended_at__lt=timezone.now() - age)
-        )
-        ids = list(ended.order_by("ended_at").values_list("pk", flat=True)[:batch])
-        JobRecord.objects.using(alias).filter(pk__in=ids).delete()
-        deleted += len(ids)
-        if len(ids) < batch:
-            return deleted
+def _refuse(queue: str, job_id: str, alias: str, exc: QueueRejected) -> None:
+    log.error("cannot be published", extra={"queue": queue, "job_id": job_id, "error": exc.message})
+    error = records.without_nul(exc.message)
+    records.mark(queue, [job_id], alias, state=JobRecord.State.FAILED, ended_at=timezone.now(), error=error)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -163,7 +163,7 @@ class InChild(InThread):
         self._local.child = None
         self._replace()
 
-    def run(self, delivery: Delivery, result_bytes: int) -> Settlement:  # type: ignore[override]
+    def run(self, delivery: Delivery, result_bytes: int) -> Settlement:
         """Run one delivery to its outcome in this thread's child; see InThread."""
         try:
             return self._run(delivery, result_bytes)
@@ -247,10 +247,10 @@ def _settlement(delivery: Delivery, ended: Ended) -> Settlement:
     )
 
 
-def _note(delivery: Delivery, value: object) -> str:
+def _note(delivery: Delivery, value: Any) -> str:
     """Note a run's progress; return why it was not noted, if it was not."""
     try:
-        delivery.progress(value)  # type: ignore[arg-type] - the provider refuses what is no number
+        delivery.progress(value)
     except QueueError as exc:
         return exc.message
     return ""
@@ -258,7 +258,7 @@ def _note(delivery: Delivery, value: object) -> str:
 
 def _not_started(delivery: Delivery, exc: Exception) -> Settlement:
     """Let the job wait for a child, at no cost: it did not run."""
-    error = f"the job's process did not start ({exc or type(exc).__name__})"
+    error = f"the job's process did not start ({str(exc) or type(exc).__name__})"
     log.error("a job's process did not start", extra={"job_id": delivery.id, "error": error})
     return Settlement(delivery, Outcome.RETRY, after=NOT_STARTED_WAIT, error=error, counts=False)
 

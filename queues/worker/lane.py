@@ -69,6 +69,8 @@ class Lane:
         """End the waiting thread."""
         self._stop.set()
         self._dry.set()
+        if self._outage.lasts:
+            return  # The wait ends by its own error; a call more would only keep the worker from ending.
         try:
             self.consumer.wake()
         except QueueUnavailable as exc:

@@ -146,6 +146,9 @@ class Worker:
         self._lanes.append(self._lanes.pop(0))
         with self._serving:
             for lane in self._lanes:
+                # Each may take as long as Redis' time-out, and a worker has many.
+                if self._stopping.is_set():
+                    break
                 self._serve(lane)
 
     def _look(self, lane: Lane) -> None:
@@ -277,11 +280,11 @@ class Worker:
     # Stopping
 
     def _shut_down(self) -> None:
+        until = time.monotonic() + self.conf.grace.total_seconds()
         for lane in self._lanes:
             lane.stop()
         with self._serving:
             self._release(self._runners.take_back())
-        until = time.monotonic() + self.conf.grace.total_seconds()
         while self._busy() and time.monotonic() < until and not self._at_once.is_set():
             self._changed.wait(0.1)
             self._changed.clear()
@@ -311,7 +314,7 @@ class Worker:
                     self._exchange(lane, batch, 0)
                 except QueueUnavailable as exc:
                     lane.unheard(batch)
-                    if time.monotonic() > until:
+                    if self._at_once.is_set() or time.monotonic() > until:
                         return
                     self._at_once.wait(self.outage.seen(exc, lane.name))
 

@@ -24,13 +24,18 @@ class Outage:
         self._failed: dict[str, float] = {}
         self._pause = FIRST_PAUSE
 
+    @property
+    def lasts(self) -> bool:
+        """Say whether the provider was away when last heard of."""
+        return self._since is not None
+
     def seen(self, error: Exception, of: str) -> float:
         """Note a failed call of a queue, or of what else is named; return the seconds to wait before the next."""
         with self._lock:
             now = self._failed[of] = time.monotonic()
             if self._since is None:
                 self._since = now
-            if now - self._said >= (REMIND_SECONDS if self._said > self._since else 1.0):
+            if now - self._said >= (REMIND_SECONDS if self._said >= self._since else 1.0):
                 self._said = now
                 log.warning("provider unavailable", extra={"error": str(error), "for_s": round(now - self._since, 1)})
             self._pause = min(LONGEST_PAUSE, self._pause * 2)
@@ -38,8 +43,10 @@ class Outage:
 
     def over(self) -> None:
         """Note a call that succeeded; the outage ends when none has failed for a while."""
-        if self._since is None:
-            return
+        if self._since is not None:
+            self._end()
+
+    def _end(self) -> None:
         with self._lock:
             last = max(self._failed.values())
             if self._since is not None and time.monotonic() - last > QUIET_SECONDS:

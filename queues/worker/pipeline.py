@@ -26,7 +26,6 @@ from queues.errors import (
     InvalidJobName,
     InvalidMetadata,
     InvalidPayload,
-    JobTimeout,
     PayloadTooLarge,
     PermanentError,
     RetryLater,
@@ -165,6 +164,6 @@ def again(delivery: Delivery, error: str) -> Settlement:
 
 def timed_out(delivery: Delivery) -> Settlement:
     """Return the outcome of an attempt that ran past its timeout."""
-    settlement = again(delivery, f"JobTimeout: {JobTimeout.__doc__} of {delivery.timeout:g} s (timeout)")
+    settlement = again(delivery, f"JobTimeout: the job ran longer than its timeout of {delivery.timeout:g} s")
     settlement.ran_for = delivery.timeout
     return settlement

@@ -30,7 +30,7 @@ def manage(workers: Workers, *arguments: str, **environment: str) -> subprocess.
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=workers.environment(DJANGO_SETTINGS_MODULE=SETTINGS, **environment),
+        env=workers.environment(**{"DJANGO_SETTINGS_MODULE": SETTINGS, **environment}),
         capture_output=True,
         text=True,
         timeout=120,
@@ -205,10 +205,11 @@ def test_suspend_may_end_by_itself(workers: Workers) -> None:
     assert manage(workers, "rqsuspend", "--duration", "0").returncode != 0
 
 
-def test_suspend_says_that_redis_is_away(workers: Workers) -> None:
+def test_each_command_says_that_redis_is_away(workers: Workers) -> None:
     """One sentence, no traceback, exit code 1."""
-    for command in ("rqsuspend", "rqresume", "sweep"):
-        result = manage(workers, command, REDIS_URL=f"redis://:p4ss@127.0.0.1:{free_port()}/0")
+    for command in ("rqsuspend", "rqresume", "rqstats", "sweep"):
+        away = {"REDIS_URL": f"redis://:p4ss@127.0.0.1:{free_port()}/0", "DJANGO_SETTINGS_MODULE": "mqproject.settings"}
+        result = manage(workers, command, **away)
         assert result.returncode == 1
         assert "did not answer" in result.stderr
         assert "Traceback" not in result.stderr and "p4ss" not in result.stderr
@@ -380,3 +381,25 @@ def test_sweep_refuses_a_queue_that_there_is_not(workers: Workers) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     assert "no-such-queue" in result.stderr and OTHER in result.stderr
+
+
+def test_sweeping_turns_no_completed_job_into_a_failed_one(workers: Workers) -> None:
+    """Case B58: 200 jobs of 1 ms on four workers, swept from a fifth process meanwhile and after their leases."""
+    queue = make_queue(workers.valkey, lease=timedelta(seconds=1))
+    for _ in range(4):
+        workers.start(QUEUE, QUEUE_LEASE_SECONDS="1")
+    until(lambda: workers.valkey.client().scard("rq:workers") == 4, why="four workers are there")
+    ids = [f"job-{number}" for number in range(200)]
+    for job_id in ids:
+        add(queue, workers.ledger, job_id, seconds=0.001, remove_on_complete=None)
+    assert "swept 0" in manage(workers, "sweep", QUEUE).stdout
+    wait_ended(queue)
+    witness = make_queue(workers.valkey, OTHER, lease=timedelta(seconds=1))
+    add(witness, workers.ledger, "witness", delay=timedelta(seconds=2))
+    until(lambda: witness.consumer("w").reserve(1), why="more than a lease has passed")
+
+    assert "swept 0" in manage(workers, "sweep", QUEUE).stdout
+
+    stats = queue.get_stats()
+    assert (stats.completed, stats.failed, stats.waiting, stats.active) == (200, 0, 0, 0)
+    assert workers.ledger.counts("start") == workers.ledger.counts("finish") == dict.fromkeys(ids, 1)

@@ -66,8 +66,7 @@ def test_single_adds_are_refused_whole(server: Valkey) -> None:
         try:
             queue.add("work.do.v1", {"ledger": "x" * 5000}, choices[(accepted + refused) % 3])
             accepted += 1
-        except QueueFull as exc:
-            assert "no memory left" in exc.message
+        except QueueFull:
             refused += 1
 
     hashes, listed = stored(server)

@@ -35,7 +35,9 @@ def start(workers: Workers, *arguments: str, **environment: str) -> subprocess.P
     return workers.start(QUEUE, "--isolation", "process", *arguments, DJANGO_SETTINGS_MODULE=SETTINGS, **environment)
 
 
-def add(queue: RQQueue, workers: Workers, job_id: str, action: str = "ok", seconds: float = 0.0, **options: object) -> None:
+def add(
+    queue: RQQueue, workers: Workers, job_id: str, action: str = "ok", seconds: float = 0.0, **options: object
+) -> None:
     """Add one job that does as it is told."""
     data = {"ledger": str(workers.ledger.path), "action": action, "seconds": seconds}
     options = {"attempts": 1, "remove_on_complete": None, "remove_on_fail": None, **options}
@@ -107,7 +109,7 @@ def test_a_leak_ends_with_its_child(workers: Workers) -> None:
 
 @pytest.mark.parametrize("action", ["spin", "hold", "program"])
 def test_a_timeout_kills_whatever_runs(workers: Workers, action: str) -> None:
-    """Case B10: a busy loop, a C call that keeps the interpreter's lock and a program of the job's end at the timeout."""
+    """Case B10: a busy loop, a C call that keeps the interpreter's lock and a program of the job's are ended."""
     queue = make_queue(workers.valkey)
     add(queue, workers, "endless", action, 100, timeout=timedelta(seconds=1))
     add(queue, workers, "next")
@@ -188,7 +190,7 @@ def test_term_twice_kills_the_child_and_puts_its_job_back(workers: Workers) -> N
 
 
 def test_children_die_with_a_worker_that_is_killed(workers: Workers) -> None:
-    """kill -9 of the worker ends its children, idle and busy ones, at once."""
+    """SIGKILL of the worker ends its children, idle and busy ones, at once."""
     queue = make_queue(workers.valkey)
     add(queue, workers, "endless", "spin")
     worker = start(workers, "--concurrency", "3")

@@ -11,7 +11,7 @@ QUEUE = "data-processing"
 
 
 def test_held_jobs_go_back_when_slow_ones_are_in_front(workers: Workers) -> None:
-    """Two workers hold many since jobs were short; then two slow jobs come first, and forty short ones end before them."""
+    """Two workers hold many since jobs were short; two slow jobs come first, and forty short ones end before them."""
     queue = make_queue(workers.valkey)
     for _ in range(2):
         workers.start(QUEUE, "--concurrency", "2")

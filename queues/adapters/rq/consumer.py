@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import msgspec
 
-from queues.adapters.rq.connection import GONE, client, translated
+from queues.adapters.rq.connection import client, translated
 from queues.adapters.rq.keys import decode_id
-from queues.adapters.rq.wire import LogEntry, read_data, read_time
+from queues.adapters.rq.wire import LogEntry, read_data, read_options, read_time
 from queues.jobs import JobOptions
-from queues.packed import milliseconds, unpack
+from queues.packed import milliseconds
 from queues.ports import Consumer, Delivery, GenericQueue, Outcome, Settled, Settlement
 
 if TYPE_CHECKING:
@@ -108,15 +108,11 @@ class RQConsumer(Consumer):
     def wake(self) -> None:
         """End a wait; see the port."""
         self._woken.set()
-        try:
-            with translated(f"waking {self.worker}"):
-                pipe = self._queue._client.pipeline()  # noqa: SLF001 - the worker half of the same adapter
-                pipe.rpush(self._wake_key, "1")
-                pipe.expire(self._wake_key, WAKE_SECONDS)
-                pipe.execute()
-        except GONE:
-            # Without Redis the wait ends by its own error.
-            return
+        with translated(f"waking {self.worker}"):
+            pipe = self._queue._client.pipeline()  # noqa: SLF001 - the worker half of the same adapter
+            pipe.rpush(self._wake_key, "1")
+            pipe.expire(self._wake_key, WAKE_SECONDS)
+            pipe.execute()
 
     def settle(self, settlements: Sequence[Settlement], *, reserve: int = 0) -> Settled:
         """End runs; see the port."""
@@ -174,11 +170,8 @@ def _text(settlement: Settlement) -> str | bytes:
 @lru_cache(maxsize=1024)
 def _read_options(packed: bytes) -> tuple[JobOptions, Keeps]:
     """Return a job's options and retentions; one that cannot be read gets the defaults (Case B24)."""
-    text = packed.decode(errors="replace")
-    try:
-        return unpack(text), _keeps(text)
-    except (ValueError, KeyError):
-        return JobOptions(), (("100", ""), ("50", ""))
+    options = read_options(packed)
+    return (JobOptions(), _keeps("")) if options is None else (options, _keeps(packed.decode()))
 
 
 def _keeps(packed: str) -> Keeps:

@@ -83,7 +83,7 @@ def _nothing(*_: object) -> None:
     """Stand for a cleanup."""
 
 
-def _on(function: Callable[..., Any], names: Mapping[str, object]) -> Callable[..., Any]:
+def rebound(function: Callable[..., Any], names: Mapping[str, object]) -> Callable[..., Any]:
     """Return a function that does the same with other things under its global names.
 
     Nothing of django-rq itself is changed: its own functions keep their globals.
@@ -111,13 +111,14 @@ _SAFE: Final[dict[str, object]] = {
     "Job": ReadJob,
     "Worker": _FoundWorkers,
 }
+statistics: Final = rebound(utils.get_statistics, _SAFE)
 _READING: Final[dict[str, object]] = {
     **_SAFE,
-    "get_jobs": _on(utils.get_jobs, _SAFE),
-    "get_statistics": _on(utils.get_statistics, _SAFE),
-    "get_scheduler_statistics": _on(utils.get_scheduler_statistics, _SAFE),
-    "get_cron_schedulers": _on(utils.get_cron_schedulers, _SAFE),
-    "get_scheduler": _on(cron_views.get_scheduler, _SAFE),
+    "get_jobs": rebound(utils.get_jobs, _SAFE),
+    "get_statistics": statistics,
+    "get_scheduler_statistics": rebound(utils.get_scheduler_statistics, _SAFE),
+    "get_cron_schedulers": rebound(utils.get_cron_schedulers, _SAFE),
+    "get_scheduler": rebound(cron_views.get_scheduler, _SAFE),
 }
 _LISTS: Final = (
     *(stats_views.stats, views.jobs, views.queue_details, views.workers, views.worker_details),
@@ -129,7 +130,7 @@ _DETAILS: Final = (views.job_detail, views.result_detail, cron_views.cron_job_de
 
 def _guard(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Return what is mounted in the place of one of django-rq's views."""
-    reading = _on(view, _READING) if view in _LISTS + _DETAILS else None
+    reading = rebound(view, _READING) if view in _LISTS + _DETAILS else None
     permissions = (VIEW, PAYLOAD) if view in _DETAILS else (VIEW,)
 
     @wraps(view)

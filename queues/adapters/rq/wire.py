@@ -13,7 +13,8 @@ import msgspec
 
 from queues.adapters.base import Prepared, read_body, utc
 from queues.adapters.rq.keys import decode_id
-from queues.jobs import Attempt, JobState, QueueJob
+from queues.errors import QueueRejected
+from queues.jobs import Attempt, JobOptions, JobState, QueueJob
 from queues.packed import unpack
 
 STATES: Final[Mapping[bytes, JobState]] = {
@@ -49,8 +50,26 @@ def read_data(data: bytes) -> tuple[str, bytes]:
 
 
 def read_time(text: bytes | None) -> datetime | None:
-    """Return a time as RQ writes it; None when there is none."""
-    return datetime.fromisoformat(text.decode()) if text else None
+    """Return a time as RQ writes it; None when there is none, or none that can be read (Case B24)."""
+    try:
+        return datetime.fromisoformat(text.decode()) if text else None
+    except ValueError:
+        return None
+
+
+def read_options(packed: bytes) -> JobOptions | None:
+    """Return the options of a job; None when they cannot be read (Case B24)."""
+    try:
+        return unpack(packed.decode())
+    except (ValueError, KeyError, OverflowError, QueueRejected):
+        return None
+
+
+def _number(text: bytes | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def read_job(
@@ -62,9 +81,8 @@ def read_job(
     entered_at = read_time(fields.get(b"enqueued_at")) or created_at
     name, body = read_data(fields.get(b"data", b""))
     data, metadata = read_body(body, job_id, created_at)
-    options = unpack(fields.get(b"mq", b"").decode())
+    options = read_options(fields.get(b"mq", b"")) or JobOptions()
     state = STATES.get(fields.get(b"status", b""), JobState.FAILED)
-    result = fields.get(b"result")
     ended_at = read_time(fields.get(b"ended_at"))
     return QueueJob(
         id=job_id,
@@ -75,17 +93,24 @@ def read_job(
         metadata=metadata,
         state=state,
         created_at=created_at,
-        progress=float(fields.get(b"mq_progress", 0)),
-        result=msgspec.json.decode(result) if result else None,
+        progress=_number(fields.get(b"mq_progress")),
+        result=_read_result(fields.get(b"result")),
         failed_reason=fields.get(b"exc_info", b"").decode(errors="replace") or None,
-        attempts_made=int(fields.get(b"mq_runs", 0)),
-        stalls=int(fields.get(b"mq_stalls", 0)),
+        attempts_made=int(_number(fields.get(b"mq_runs"))),
+        stalls=int(_number(fields.get(b"mq_stalls"))),
         attempts=_read_log(fields.get(b"mq_log", b"")),
         available_at=utc(available_at) if available_at is not None else entered_at,
         processed_at=read_time(fields.get(b"started_at")),
         finished_at=ended_at if state in {JobState.COMPLETED, JobState.FAILED} else None,
-        worker=fields.get(b"worker_name", b"").decode() or None,
+        worker=fields.get(b"worker_name", b"").decode(errors="replace") or None,
     )
+
+
+def _read_result(result: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(result) if result else None
+    except msgspec.DecodeError:
+        return {"cannot_be_decoded": result.decode(errors="replace")} if result else None
 
 
 class LogEntry(msgspec.Struct, array_like=True):
@@ -103,11 +128,14 @@ def _read_log(log: bytes) -> tuple[Attempt, ...]:
     attempts = []
     for line in log.splitlines():
         ended_ms, _, entry = line.partition(b" ")
-        read = _LOG_ENTRY.decode(entry)
+        try:
+            read, ended_at = _LOG_ENTRY.decode(entry), utc(int(ended_ms) / 1000)
+        except (msgspec.DecodeError, ValueError):
+            continue
         attempts.append(
             Attempt(
                 number=read.number,
-                ended_at=utc(int(ended_ms) / 1000),
+                ended_at=ended_at,
                 duration=timedelta(milliseconds=read.ran_for_ms),
                 error=read.error,
             )

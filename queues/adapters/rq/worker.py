@@ -8,15 +8,16 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import django
 import redis
 from django.apps import apps
-from redis.client import PubSub
+from redis.client import Pipeline, PubSub
 from redis.exceptions import RedisError
 from rq import worker_registration
+from rq.executions import Execution
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 from rq.worker import WorkerStatus
@@ -26,6 +27,7 @@ from queues.adapters.rq.connection import risks, translated
 from queues.adapters.rq.keys import decode_id, encode_id
 from queues.conf import WorkerConf, queue_conf, worker_conf
 from queues.errors import QueueFull, QueueUnavailable
+from queues.ports import Delivery
 from queues.registry import registry
 from queues.worker.loop import Worker as Loop
 from queues.worker.process import WorkerProcess, leave
@@ -137,9 +139,26 @@ class Worker(BaseWorker):
             pipeline.hset(self.key, mapping=record)
             pipeline.expire(self.key, RECORD_TTL)
             worker_registration.register(self, pipeline)
+            self._write_executions(pipeline, running)
             pipeline.execute()
         for queue in self.queues:
             worker_registration.clean_worker_registry(queue)
+
+    def _write_executions(self, pipeline: Pipeline, running: Sequence[Delivery]) -> None:
+        """Show what runs now, and no more what ended, as RQ's executions; they end with the record."""
+        before, self.executions = self.executions, {}
+        for delivery in running:
+            job_id = encode_id(delivery.consumer.queue.name, delivery.id)
+            execution = before.pop(delivery.token, None) or Execution(
+                delivery.token, job_id, self.connection, self.name
+            )
+            execution.last_heartbeat = now()
+            self.executions[delivery.token] = execution
+        pipeline.delete(self.executions_key, *(execution.key for execution in before.values()))
+        for execution in self.executions.values():
+            execution.save(RECORD_TTL, pipeline)
+            pipeline.sadd(self.executions_key, execution.composite_key)
+        pipeline.expire(self.executions_key, RECORD_TTL)
 
     def _warn(self) -> None:
         for risk in risks(self.connection):
@@ -158,6 +177,7 @@ class Worker(BaseWorker):
         try:
             with self.connection.pipeline() as pipeline:
                 worker_registration.unregister(self, pipeline)
+                self._write_executions(pipeline, [])
                 pipeline.hset(self.key, "death", utcformat(now()))
                 pipeline.expire(self.key, RECORD_TTL)
                 pipeline.execute()

@@ -108,8 +108,8 @@ local function promote()
     if #due == 0 then return end
     redis.call('ZREM', KEYS[9], unpack(due))
     for _, id in ipairs(due) do
-      local packed = redis.call('HGET', JOB .. id, 'mq')
-      if packed then push(id, level_of(packed)) end
+      local job = redis.call('HMGET', JOB .. id, 'data', 'mq')
+      if job[1] then push(id, level_of(job[2])) end
     end
   end
 end

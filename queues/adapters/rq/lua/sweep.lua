@@ -20,14 +20,17 @@ for i = #lapsed, 1, -1 do
   redis.call('ZREM', KEYS[6], lapsed[i])
   local id = string.match(lapsed[i], '^(.*):[^:]*$')
   local key = JOB .. id
-  local packed = redis.call('HGET', key, 'mq')
-  if packed then
+  -- A job that RQ itself enqueued has no options of ours.
+  local job = redis.call('HMGET', key, 'data', 'mq')
+  local packed = job[2] or ''
+  if job[1] then
     note(id, '[' .. (redis.call('HGET', key, 'mq_runs') or '0') .. ',0,' .. ARGV[3] .. ']')
     redis.call('HINCRBY', key, 'mq_runs', -1)
     if redis.call('HINCRBY', key, 'mq_stalls', 1) >= tonumber(ARGV[1]) then
       redis.call('HSET', key, 'status', 'failed', 'ended_at', stamp, 'exc_info', ARGV[2])
       redis.call('HINCRBY', KEYS[12], 'failed', 1)
       local count, age = string.match(packed, '|(%d*)a?(%d*)$')
+      count, age = count or '50', age or ''
       keep(8, id, count, age)
       if (tonumber(count) or 0) > 0 then trim(8, tonumber(count)) end
     else
