@@ -131,6 +131,8 @@ def _describe(name: str, function: Callable[..., Any], *, once: bool) -> Process
     payload_type: Any = get_type_hints(function).get(parameters[0].name)
     if payload_type is not dict and not _is_frozen_dataclass(payload_type):
         raise QueueMisconfigured(f"{_path(function)} must annotate its first parameter with a frozen dataclass.")
+    if once and inspect.iscoroutinefunction(function):
+        raise QueueMisconfigured(f"{_path(function)} is async: what it writes is not part of the record's transaction.")
     return Processor(
         name=name,
         function=function,

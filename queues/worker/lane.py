@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from django.db import connections
+
 from queues.errors import QueueError, QueueUnavailable
 from queues.ports import Consumer, Delivery, Settlement
 from queues.worker.outage import Outage
@@ -77,6 +79,13 @@ class Lane:
             self._outage.seen(exc, self.name)
 
     def _watch(self) -> None:
+        try:
+            self._wait_and_look()
+        finally:
+            # Settling may have written records.
+            connections.close_all()
+
+    def _wait_and_look(self) -> None:
         while not self._stop.is_set():
             self._dry.wait()
             self._dry.clear()

@@ -261,7 +261,7 @@ class Worker:
                     break
                 # After an outage whoever lives renews first; only then is a lapsed lease a dead worker's.
                 there = self.outage.quiet(queue.name, self._lease)
-                self._try(queue.name, queue.sweep if there else queue.is_paused)
+                self._try(queue.name, queue.sweep if there else queue.relay)
             close_stale()
 
     def _try(self, name: str, call: Callable[[], object]) -> None:
@@ -293,7 +293,9 @@ class Worker:
         if left:
             log.warning("jobs put back", extra={"count": len(left)})
         self._release(left)
-        self._flush(time.monotonic() + INTERRUPTED_SECONDS + self._lease / 2)
+        # A provider that was away for the whole grace is not back in a few seconds more.
+        patience = 0.0 if self.outage.lasts else INTERRUPTED_SECONDS + self._lease / 2
+        self._flush(time.monotonic() + patience)
         self._runners.stop()
         for lane in self._lanes:
             lane.consumer.close()

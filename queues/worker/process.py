@@ -53,6 +53,9 @@ class WorkerProcess:
                 os.read(self._read, 64)
             except BlockingIOError:
                 pass
+            if self._signals == 0 and _is_orphan():
+                log.warning("the pool is gone")
+                self._signals = 1
             while obeyed < self._signals:
                 obeyed += 1
                 log.info("stopping" if obeyed == 1 else "stopping at once")
@@ -64,6 +67,12 @@ class WorkerProcess:
         if parent_process() is None or now - self._signalled_at > SAME_SECONDS:
             self._signals += 1
         self._signalled_at = now
+
+
+def _is_orphan() -> bool:
+    """Say whether the pool that started this process has died; a new one will start workers of its own."""
+    pool = parent_process()
+    return pool is not None and os.getppid() != pool.pid
 
 
 def leave(worker: Worker) -> None:

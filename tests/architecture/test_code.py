@@ -14,8 +14,13 @@ PICKLING = re.compile(
     r"(?:import|from) c?pickle|cloudpickle|import dill|pickle\.(?:loads|dumps)|(?:Default|Pickle)Serializer"
 )
 
-# This file looks for it; the other writes a pickle that would run code, to show that no page reads it.
-PICKLING_ON_PURPOSE = {"tests/architecture/test_code.py", "tests/unit/queues/test_admin_rq_pages.py"}
+# This file looks for it; one writes a pickle that would run code, to show that no page reads it; one asks a
+# worker for RQ's pickling serialiser, to show that it is not taken.
+PICKLING_ON_PURPOSE = {
+    "tests/architecture/test_code.py",
+    "tests/unit/queues/test_admin_rq_pages.py",
+    "tests/process/test_commands.py",
+}
 
 
 def lines_of(path: Path) -> list[str]:

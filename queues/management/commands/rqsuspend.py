@@ -35,7 +35,9 @@ class Command(BaseCommand):
 
 def on_each_server(what: str, call: Callable[[Any], object]) -> None:
     """Make a call to each Redis that has queues. Raises CommandError for one that does not answer."""
-    queues = [queue for queue in map(registry.__getitem__, registry) if isinstance(queue, RQQueue)]
+    # A queue that keeps records stands before its provider's.
+    providers = (getattr(queue, "inner", queue) for queue in map(registry.__getitem__, registry))
+    queues = [queue for queue in providers if isinstance(queue, RQQueue)]
     try:
         for server in dict.fromkeys(client(queue.conf.connection) for queue in queues):
             with translated(what):

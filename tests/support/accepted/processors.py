@@ -36,7 +36,7 @@ def often(effect: Effect, job: RunningJob) -> object:
 def act(effect: Effect, job: RunningJob) -> object:
     """Write the row, then do as told."""
     with connections[effect.alias].cursor() as cursor:
-        cursor.execute(f"INSERT INTO {TABLE} (job_id, attempt) VALUES (%s, %s)", [job.id, job.attempt])  # noqa: S608
+        cursor.execute(f"INSERT INTO {TABLE} (job_id, attempt) VALUES (%s, %s)", [job.id, job.attempt])  # noqa: S608 - the name is a constant
     time.sleep(effect.seconds)
     match effect.action:
         case "fail":

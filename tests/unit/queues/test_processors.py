@@ -225,3 +225,13 @@ def test_a_running_job_knows_its_place() -> None:
 
     assert (first.idempotency_key, last.idempotency_key) == ("q:j1", "q:j1")
     assert (first.is_last_attempt, last.is_last_attempt, reported) == (False, True, [40])
+
+
+def test_once_is_refused_for_an_async_function() -> None:
+    """What it writes would be on another connection, outside of the record's transaction."""
+
+    async def write(data: dict) -> None:  # type: ignore[type-arg]
+        """Do nothing; it never runs."""
+
+    with pytest.raises(QueueMisconfigured, match="async"):
+        processor("once.async.v1", once=True)(write)
