@@ -122,7 +122,7 @@ def test_a_guard_of_zero_is_strict_order(make_queue: MakeQueue) -> None:
 
 
 def test_the_default_guard_is_one_in_thirty_two(make_queue: MakeQueue) -> None:
-    """DESIGN 4: the thirty-second reservation starts from the lowest level."""
+    """The thirty-second reservation starts from the lowest level."""
     queue = make_queue()
     queue.add_bulk([new("bulk", priority=Priority.BULK), *(new(f"n{n}") for n in range(70))])
 

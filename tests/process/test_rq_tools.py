@@ -184,7 +184,7 @@ def lapsed(workers: Workers, rq_queues: object, transactional_db: None) -> Itera
 
 
 def test_looking_changes_nothing(lapsed: Workers) -> None:
-    """rq_holes R5: no lapsed lease is failed or retried, no job forgotten, no key written by a tool that reads."""
+    """No lapsed lease is failed or retried, no job forgotten, no key written by a tool that reads."""
     server = lapsed.valkey.client()
     before = contents(server)
 
@@ -195,7 +195,7 @@ def test_looking_changes_nothing(lapsed: Workers) -> None:
 
 
 def test_looking_while_leases_lapse_fails_no_job(workers: Workers, rq_queues: object, transactional_db: None) -> None:
-    """rq_holes R5: tools that clean up read again and again until the leases held at first have lapsed."""
+    """Tools that clean up read again and again until the leases held at first have lapsed."""
     frozen = workers.start(OTHER, "--name", "idle")
     until(lambda: workers.valkey.client().scard("rq:workers"), why="a worker is there to be looked at")
     # It would sweep these queues too.

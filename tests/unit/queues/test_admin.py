@@ -107,7 +107,7 @@ def test_the_overview_shows_every_queue_and_the_totals(viewer: Client) -> None:
 
 
 def test_queues_are_addressed_by_name(viewer: Client) -> None:
-    """rq_holes D2: no position stands in any URL."""
+    """No position stands in any URL."""
     links = re.findall(r'href="(/admin/queues/queue/[^"]+)"', viewer.get(OVERVIEW).content.decode())
 
     assert {f"{OVERVIEW}{name}/" for name in QueueName} <= set(links)

@@ -151,7 +151,7 @@ def test_what_is_gone_is_404(page: tuple[Any, ...], server: redis.Redis, looker:
 
 
 def test_looking_changes_nothing(server: redis.Redis, looker: Client) -> None:
-    """rq_holes D4, R5: lapsed runs, lost ids and dead workers are still there after every page was opened."""
+    """Lapsed runs, lost ids and dead workers are still there after every page was opened."""
     before = contents(server)
     for page in LISTS + DETAILS + ACTIONS + ABSENT:
         for query in ("", "?page=2", "?page=abc&desc=0"):
@@ -182,7 +182,7 @@ def test_what_only_acts_has_no_page(page: tuple[Any, ...], server: redis.Redis, 
 
 @pytest.mark.parametrize("page", LISTS + DETAILS + ACTIONS, ids=lambda page: page[0])
 def test_being_staff_is_not_enough(page: tuple[Any, ...], server: redis.Redis) -> None:
-    """rq_holes D1: the pages need queues.view_queue."""
+    """The pages need queues.view_queue."""
     assert staff().get(url(*page)).status_code == 403
     for nobody in (Client(), staff("view_queue", is_staff=False)):
         assert nobody.get(url(*page)).headers["Location"].startswith("/admin/login/")
@@ -199,7 +199,7 @@ def test_what_a_job_carries_needs_its_own_permission(page: tuple[Any, ...], serv
 
 
 def test_a_token_in_a_url_opens_nothing(server: redis.Redis, settings: Any) -> None:
-    """rq_holes D11: django-rq's API token, in the URL or a header, is no way in."""
+    """Django-rq's API token, in the URL or a header, is no way in."""
     settings.RQ_API_TOKEN = "token"
     for path in ("stats.json/token/", "stats.json/"):
         response = Client().get(f"/admin/django-rq/{path}", headers={"Authorization": "Bearer token"})
@@ -217,7 +217,7 @@ class Bomb:
 
 
 def test_no_page_unpickles(server: redis.Redis, looker: Client, settings: Any) -> None:
-    """rq_holes R22, D7: whoever can write to Redis cannot make a page run code, whatever RQ_QUEUES says."""
+    """Whoever can write to Redis cannot make a page run code, whatever RQ_QUEUES says."""
     settings.RQ_QUEUES = {name: {"URL": conf["URL"]} for name, conf in settings.RQ_QUEUES.items()}
     bomb = pickle.dumps(Bomb())
     for job_id in ("abandoned", rq_id("job-0"), rq_id("job-5")):
@@ -270,7 +270,7 @@ def test_a_client_that_reads_sends_no_other_command(valkey: Valkey) -> None:
 
 
 def test_pages_share_one_pool(server: redis.Redis, looker: Client) -> None:
-    """rq_holes R12: opening pages again and again opens no more connections."""
+    """Opening pages again and again opens no more connections."""
     looker.get(url("home"))
     before = server.info("clients")["connected_clients"]
     for _ in range(20):
