@@ -7,7 +7,7 @@ one thread renews every lease, one sweeps.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ class Worker:
         lease: float,
         result_bytes: int,
         swept: Sequence[GenericQueue[Any]] = (),
+        providers: Mapping[str, str] | None = None,
         burst: bool = False,
         max_jobs: int | None = None,
         max_idle: float | None = None,
@@ -51,14 +52,14 @@ class Worker:
     ) -> None:
         """Take the queues and how to run; `lease` is in seconds, shared by all of them.
 
-        `swept` are further queues whose dead workers' jobs this one returns to waiting; `way` is
-        how each thread runs its jobs.
+        `swept` are further queues whose dead workers' jobs this one returns to waiting; `providers`
+        gives queues of one provider the same text; `way` is how each thread runs its jobs.
         """
         self.name = name
         self.conf = conf
         self.completed = self.failed = self.stalled = 0
         self.working_seconds = 0.0
-        self.outage = Outage()
+        self.outage = Outage(providers)
         self._lease = lease
         self._swept = list(swept) or list(queues)
         self._burst, self._max_jobs, self._max_idle = burst, max_jobs, max_idle

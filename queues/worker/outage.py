@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import Final
 
 REMIND_SECONDS: Final = 60.0
@@ -16,8 +17,9 @@ log: Final = logging.getLogger("queues.worker")
 class Outage:
     """What all threads of a worker know of their provider. Logs at most one line a second."""
 
-    def __init__(self) -> None:
-        """Start with the provider there."""
+    def __init__(self, providers: Mapping[str, str] | None = None) -> None:
+        """Start with the provider there; `providers` says which queues share one, for they share its outages."""
+        self._providers = providers or {}
         self._lock = threading.Lock()
         self._since: float | None = None
         self._said = float("-inf")
@@ -32,7 +34,7 @@ class Outage:
     def seen(self, error: Exception, of: str) -> float:
         """Note a failed call of a queue, or of what else is named; return the seconds to wait before the next."""
         with self._lock:
-            now = self._failed[of] = time.monotonic()
+            now = self._failed[self._providers.get(of, of)] = time.monotonic()
             if self._since is None:
                 self._since = now
             if now - self._said >= (REMIND_SECONDS if self._said >= self._since else 1.0):
@@ -54,5 +56,5 @@ class Outage:
                 self._since, self._pause = None, FIRST_PAUSE
 
     def quiet(self, of: str, seconds: float) -> bool:
-        """Say whether no call of that queue has failed for so long."""
-        return time.monotonic() - self._failed.get(of, float("-inf")) > seconds
+        """Say whether no call of that queue, or of another of its provider, has failed for so long."""
+        return time.monotonic() - self._failed.get(self._providers.get(of, of), float("-inf")) > seconds

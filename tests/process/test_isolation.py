@@ -128,8 +128,8 @@ def test_a_timeout_kills_whatever_runs(workers: Workers, action: str) -> None:
 def test_the_time_a_child_takes_to_start_is_not_the_jobs(workers: Workers) -> None:
     """A job whose timeout is shorter than the start of its child completes at its first attempt."""
     queue = make_queue(workers.valkey)
-    add(queue, workers, "quick", timeout=timedelta(milliseconds=100))
-    start(workers, "--concurrency", "1")
+    add(queue, workers, "quick", timeout=timedelta(seconds=1))
+    start(workers, "--concurrency", "1", FAULTS_START_SECONDS="2")
 
     assert ended(queue, "quick").state is JobState.COMPLETED
 

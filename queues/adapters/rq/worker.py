@@ -75,6 +75,7 @@ class Worker(BaseWorker):
             django.setup()
         names = self.queue_names()
         confs = [queue_conf(name) for name in names]
+        servers = {name: repr(queue_conf(name).connection) for name in registry}
         self.loop = Loop(
             [registry[name] for name in names],
             self.name,
@@ -82,6 +83,7 @@ class Worker(BaseWorker):
             lease=min(conf.lease.total_seconds() for conf in confs),
             result_bytes=min(conf.result_bytes for conf in confs),
             swept=[registry[name] for name in registry],
+            providers={**servers, self.name: servers[names[0]]},
             burst=burst,
             max_jobs=max_jobs,
             max_idle=max_idle_time,
