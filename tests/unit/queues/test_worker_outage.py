@@ -111,3 +111,12 @@ def test_threads_share_one_line(caplog: pytest.LogCaptureFixture) -> None:
         thread.join()
 
     assert said(caplog) == ["provider unavailable"]
+
+
+def test_queues_of_one_provider_share_its_outage() -> None:
+    """A failed call of one queue is noted for the other, which shares its Redis, and not for a third."""
+    outage = Outage({"a": "one", "b": "one", "c": "two"})
+
+    outage.seen(DOWN, "a")
+
+    assert [outage.quiet(name, 10) for name in ("a", "b", "c")] == [False, False, True]
