@@ -160,7 +160,7 @@ def worker_conf() -> WorkerConf:
 
 
 def health_interval() -> timedelta:
-    """Return how long a health answer may be reused, from QUEUE_HEALTH_CHECK_INTERVAL."""
+    """Return QUEUE_HEALTH_CHECK_INTERVAL, which is checked; health asks anew each time and reuses no answer."""
     return timedelta(milliseconds=number("QUEUE_HEALTH_CHECK_INTERVAL", 30_000, least=0, most=3_600_000))
 
 

@@ -332,7 +332,10 @@ class Delivery:
 
 
 class Consumer(ABC):
-    """What one worker takes the jobs of one queue through. Used by one thread at a time."""
+    """What one worker takes the jobs of one queue through.
+
+    One thread at a time reserves, settles and extends; another may be in `wait` meanwhile.
+    """
 
     def __init__(self, queue: GenericQueue[object], worker: str) -> None:
         """Take jobs of `queue` in the name of `worker`."""
